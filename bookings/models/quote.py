@@ -1,0 +1,65 @@
+"""The price, explained and kept."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from payments.models import LineKind
+from petplace.models import PublicModel
+from pets.models import Pet
+from providers.models import AddOn, Service
+
+
+class Quote(PublicModel):
+    """What one service costs for these pets at this time. Good until ``expires_at``, then asked again.
+
+    ``cancellation`` is the snapshot of the refund table (``bookings.domain.cancellation.Terms.as_json``).
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="+")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    pets = models.ManyToManyField(Pet, related_name="+")
+    addons = models.ManyToManyField(AddOn, related_name="+", blank=True)
+    currency = models.CharField(max_length=3)
+    total = models.BigIntegerField()
+    cancellation = models.JSONField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="quote_ends_after_start"),
+            models.CheckConstraint(condition=Q(total__gte=0), name="quote_total_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.starts_at:%Y-%m-%d %H:%M}"
+
+    def is_expired(self, *, now: datetime) -> bool:
+        return self.expires_at <= now
+
+
+class QuoteLine(models.Model):
+    quote = models.ForeignKey(Quote, on_delete=models.CASCADE, related_name="lines")
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=20, choices=LineKind)
+    description = models.CharField(max_length=250)
+    quantity = models.PositiveIntegerField(default=1)
+    unit_amount = models.BigIntegerField()
+    amount = models.BigIntegerField()
+
+    class Meta:
+        ordering = ("position",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["quote", "position"], name="quote_line_position_once"),
+            models.CheckConstraint(
+                condition=Q(amount=F("quantity") * F("unit_amount")), name="quote_line_amount_is_product"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.description

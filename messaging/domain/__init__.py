@@ -1,0 +1,3 @@
+from messaging.domain.notifications import cancel, notify
+
+__all__ = ["cancel", "notify"]

@@ -1,0 +1,59 @@
+"""Saying things to people. Rows are written in the caller's transaction; ``messaging.domain.outbox`` carries them."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from messaging.models import Channel, Delivery, DeliveryState, Notification
+
+DEFAULT_CHANNELS = (Channel.IN_APP, Channel.EMAIL)
+
+
+@transaction.atomic
+def notify(
+    user: User,
+    kind: str,
+    *,
+    key: str,
+    title: str,
+    body: str,
+    now: datetime,
+    url: str = "",
+    topic: str = "",
+    due_at: datetime | None = None,
+    useless_after: datetime | None = None,
+    channels: tuple[Channel, ...] = DEFAULT_CHANNELS,
+) -> Notification | None:
+    """Write a notification and its deliveries, due at ``due_at`` (default ``now``).
+
+    ``key`` makes it once per person: a second call with the same key writes nothing and returns None. Side effects:
+    rows only, so that it is as certain as the caller's transaction.
+    """
+    due_at = due_at or now
+    notification = Notification(
+        user=user, kind=kind, key=key, topic=topic, title=title, body=body, url=url, due_at=due_at,
+        useless_after=useless_after,
+    )  # fmt: skip
+    Notification.objects.bulk_create([notification], ignore_conflicts=True)
+    written = Notification.objects.filter(uid=notification.uid).first()
+    if written is None:
+        return None
+    Delivery.objects.bulk_create(Delivery(notification=written, channel=channel, due_at=due_at) for channel in channels)
+    return written
+
+
+@transaction.atomic
+def cancel(*, topic: str, kind: str, now: datetime) -> int:
+    """Take back what is not sent yet of ``kind`` about ``topic``. Returns the number of notifications taken back.
+
+    Locks the waiting deliveries first: one that a worker is carrying at this moment is waited for, and then was sent.
+    """
+    waiting = Delivery.objects.select_for_update(of=("self",)).filter(
+        notification__topic=topic, notification__kind=kind, state=DeliveryState.WAITING
+    )
+    ids = [delivery.pk for delivery in waiting.order_by("pk")]
+    Delivery.objects.filter(pk__in=ids).update(state=DeliveryState.CANCELLED)
+    return Notification.objects.filter(topic=topic, kind=kind, cancelled_at__isnull=True, due_at__gt=now).update(
+        cancelled_at=now
+    )

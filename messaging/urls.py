@@ -1,0 +1,6 @@
+"""Pages."""
+
+from django.urls import URLPattern, URLResolver
+
+app_name = "messaging"
+urlpatterns: list[URLPattern | URLResolver] = []

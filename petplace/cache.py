@@ -1,0 +1,5 @@
+from django.core.cache.backends.redis import RedisCache
+
+
+class FailSafeRedisCache(RedisCache):
+    pass

@@ -1,0 +1,42 @@
+"""Abstract bases. The project package has no tables of its own but the idempotency keys of the API."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+
+class PublicModel(models.Model):
+    """A row that the outside world may name: by ``uid``, never by the integer key."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+
+class IdempotencyKey(models.Model):
+    """One use of an ``Idempotency-Key``: inserted before the work, completed with its answer (API contract).
+
+    ``response_status`` is null while the first request still runs. Kept 24 hours.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    route = models.CharField(max_length=200)
+    key = models.CharField(max_length=255)
+    body_hash = models.CharField(max_length=64)
+    response_status = models.PositiveSmallIntegerField(null=True)
+    response_body = models.BinaryField(null=True)
+    response_type = models.CharField(max_length=100, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "route", "key"], name="idempotency_key_once"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="idempotency_key_age")]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"

@@ -1,0 +1,33 @@
+"""All addresses of the site."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+import bookings.provider_urls
+import providers.urls
+from bookings.views import search as search_views
+from petplace import health, views
+from providers.views import public as provider_views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("search/", search_views.search, name="search"),
+    path("p/<slug:slug>/", provider_views.detail, name="provider_detail"),
+    path("accounts/", include("allauth.urls")),
+    path("account/", include("accounts.urls")),
+    path("pets/", include("pets.urls")),
+    path("provider/", include((providers.urls.urlpatterns + bookings.provider_urls.urlpatterns, "provider"))),
+    path("bookings/", include("bookings.urls")),
+    path("notifications/", include("messaging.urls")),
+    path("invoices/", include("payments.urls")),
+    path("reviews/", include("reviews.urls")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("petplace.api.urls")),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+]
+
+if settings.DEMO or settings.DEBUG:
+    urlpatterns += [path("ui/", views.ui_gallery, name="ui-gallery")]

@@ -1,0 +1,161 @@
+"""Who offers care."""
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from accounts.models import User
+from petplace.models import PublicModel
+from providers.choices import AppointmentPolicy, DocumentKind, MembershipRole, ProviderKind, StayPolicy
+from providers.states import ProviderState
+
+
+class ProviderQuerySet(models.QuerySet["Provider"]):
+    def public(self) -> Self:
+        """Those that anyone may find and look at."""
+        return self.filter(state=ProviderState.APPROVED)
+
+    def run_by(self, user: User) -> Self:
+        """Those of whose team ``user`` is a member, in any role."""
+        return self.filter(memberships__user_id=user.pk)
+
+    def managed_by(self, user: User) -> Self:
+        return self.filter(memberships__user_id=user.pk, memberships__role=MembershipRole.MANAGER)
+
+    def visible_to(self, user: User) -> Self:
+        """Approved ones, the user's own in any state, and all to staff."""
+        if user.is_staff:
+            return self
+        own = Provider.objects.filter(memberships__user_id=user.pk).values("pk") if user.is_authenticated else []
+        return self.filter(Q(state=ProviderState.APPROVED) | Q(pk__in=own))
+
+    def waiting(self) -> Self:
+        return self.filter(state=ProviderState.SUBMITTED).order_by("submitted_at")
+
+
+class Provider(PublicModel):
+    """A business or a person that sells care. Found and booked only while approved."""
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=140, unique=True)
+    kind = models.CharField(max_length=20, choices=ProviderKind)
+    bio = models.TextField(max_length=4000, blank=True)
+    avatar = models.ImageField(upload_to="providers/", blank=True)
+
+    currency = models.CharField(max_length=3, default="EUR")
+    cancellation_policy = models.CharField(max_length=20, choices=StayPolicy, default=StayPolicy.ONE_DAY)
+    appointment_policy = models.CharField(max_length=20, choices=AppointmentPolicy, default=AppointmentPolicy.FAIR)
+
+    state = models.CharField(max_length=20, choices=ProviderState, default=ProviderState.DRAFT, editable=False)
+    state_reason = models.TextField(max_length=1000, blank=True, editable=False)
+    submitted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    approved_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # Figures kept by the reviews app: a mean is the sum over the count.
+    rating_sum = models.PositiveIntegerField(default=0, editable=False)
+    review_count = models.PositiveIntegerField(default=0, editable=False)
+
+    objects = ProviderQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(state__in=ProviderState.values), name="provider_state_known"),
+            models.CheckConstraint(condition=Q(kind__in=ProviderKind.values), name="provider_kind_known"),
+            models.CheckConstraint(
+                condition=Q(rating_sum__gte=models.F("review_count"), rating_sum__lte=models.F("review_count") * 5),
+                name="provider_rating_possible",
+            ),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="provider_currency_iso"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["state", "submitted_at"], name="provider_queue")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("provider_detail", args=[self.slug])
+
+    @property
+    def is_public(self) -> bool:
+        return self.state == ProviderState.APPROVED
+
+    @property
+    def rating(self) -> float | None:
+        """The mean of the published stars to two decimals, or None without reviews."""
+        return round(self.rating_sum / self.review_count, 2) if self.review_count else None
+
+
+class ProviderPhoto(PublicModel):
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="photos")
+    image = models.ImageField(upload_to="providers/")
+    caption = models.CharField(max_length=120, blank=True)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ("position", "pk")
+
+    def __str__(self) -> str:
+        return self.caption or f"Photo {self.position}"
+
+
+class ProviderEvent(models.Model):
+    """One step in the life of an application: who did what, and why. Never changed."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="events")
+    from_state = models.CharField(max_length=20, choices=ProviderState)
+    to_state = models.CharField(max_length=20, choices=ProviderState)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("at", "pk")
+
+    def __str__(self) -> str:
+        return f"{self.from_state} to {self.to_state}"
+
+
+class Membership(PublicModel):
+    """A person in a provider's team."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=MembershipRole, default=MembershipRole.STAFF)
+
+    class Meta:
+        ordering = ("role", "pk")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "user"], name="membership_once"),
+            models.CheckConstraint(condition=Q(role__in=MembershipRole.values), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.get_role_display()})"
+
+
+class VerificationDocument(PublicModel):
+    """A paper handed in with the application. Checking it names who looked, when, and until when it is good."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="documents")
+    kind = models.CharField(max_length=20, choices=DocumentKind)
+    file = models.FileField(upload_to="documents/")
+    note = models.CharField(max_length=300, blank=True)
+    valid_until = models.DateField(null=True, blank=True)
+    checked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
+    checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_accepted = models.BooleanField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("kind", "-created_at")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(kind__in=DocumentKind.values), name="document_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
