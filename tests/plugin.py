@@ -1,0 +1,101 @@
+"""Give the test run its own PostgreSQL and Valkey, before Django reads its settings.
+
+Loaded by ``-p tests.plugin`` (pyproject.toml), so a bare ``pytest`` works. ``DATABASE_URL`` / ``REDIS_URL`` in the
+environment are used as they are. pytest-xdist's workers inherit what the controller started.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from petplace.embedded.servers import EmbeddedServers
+
+PREFIX = "petplace-test-"
+
+_servers: EmbeddedServers | None = None
+_folder: Path | None = None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Iterator[None]:
+    """Start the servers; as a wrapper this runs before pytest-django, which imports the settings."""
+    if "PETPLACE_TEST_RUN" not in os.environ:
+        _start()
+    elif worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        # Each worker empties its cache between tests, so each has databases of its own.
+        _use_own_databases(int(worker.removeprefix("gw")))
+    return (yield)
+
+
+def _use_own_databases(worker: int) -> None:
+    url = os.environ["REDIS_URL"]
+    if url.startswith("unix:"):
+        os.environ["REDIS_URL"] = f"{url.split('?')[0]}?db={2 * (worker + 1)}"
+
+
+def pytest_unconfigure() -> None:
+    _stop()
+
+
+def _start() -> None:
+    global _servers, _folder
+    _sweep()
+    _folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    if os.geteuid() == 0:
+        _folder.chmod(0o711)  # the account that the servers run as must get through
+    os.environ.update(_environment(_folder))
+    # A kill must end like Ctrl-C: servers stopped, folder removed.
+    signal.signal(signal.SIGTERM, _interrupt)
+    _servers = EmbeddedServers(is_durable=False)
+    try:
+        _servers.start()
+    except BaseException:
+        _stop()
+        raise
+    os.environ.update(_servers.environment())
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return settings for tests: the demo's, in a folder that goes away, with nothing read from the developer's."""
+    return {
+        "PETPLACE_TEST_RUN": "1",
+        "PETPLACE_DATA_DIR": str(folder),
+        "PETPLACE_ENV": "development",
+        "PETPLACE_DEMO": "1",
+        "PETPLACE_DEMO_PASSWORD": "pet-place-demo",
+        "LOG_LEVEL": "ERROR",
+        "EMAIL_URL": "memorymail://",
+        "THROTTLE_ANON": "1000000/min",
+        "THROTTLE_USER": "1000000/min",
+        "THROTTLE_SIGN_IN": "1000000/min",
+    }
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _stop() -> None:
+    global _servers, _folder
+    if _servers is not None:
+        _servers.stop()
+        shutil.rmtree(_servers.root, ignore_errors=True)
+        _servers = None
+    if _folder is not None:
+        shutil.rmtree(_folder, ignore_errors=True)
+        _folder = None
+
+
+def _sweep() -> None:
+    """Remove what runs that were killed with -9 left. A run that lives holds the lock in its folder."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError), (folder / "supervisor.lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
