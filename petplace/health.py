@@ -1,15 +1,93 @@
-"""Placeholder, replaced by its owner."""
+"""What machines ask: is the process alive, can it serve, what does it measure."""
 
-from django.http import HttpRequest, HttpResponse
+from datetime import datetime
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Min
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from messaging.models import Delivery, DeliveryState
+
+_migrated = False
 
 
+@never_cache
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("")
+    """Say that this process answers. It asks nothing else, so a lost database does not get the process killed."""
+    return JsonResponse({"status": "ok"})
 
 
+@never_cache
+@require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("")
+    """Say whether this process can serve: 200, or 503 while the database is away or not migrated.
+
+    Redis is reported and not required: everything but live updates works without it.
+    """
+    report = _database_report(timezone.now())
+    is_ready = report["database"] == "ok" and report["migrations"] == "ok"
+    body = {"status": "ready" if is_ready else "not ready", **report, "redis": "ok" if redis_answers() else "away"}
+    response = JsonResponse(body, status=200 if is_ready else 503)
+    if not is_ready:
+        response["Retry-After"] = "2"
+    return response
 
 
+@never_cache
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("")
+    """Give Prometheus its figures. In production only to the bearer of ``METRICS_TOKEN``; others find nothing here."""
+    if settings.IS_PRODUCTION:
+        token = settings.METRICS_TOKEN
+        given = request.headers.get("Authorization", "")
+        if not token or not constant_time_compare(given, f"Bearer {token}"):
+            raise Http404
+    return ExportToDjangoView(request)
+
+
+def _database_report(now: datetime) -> dict[str, Any]:
+    try:
+        if not is_migrated():
+            return {"database": "ok", "migrations": "missing", "oldest_due_delivery_seconds": None}
+        due = Delivery.objects.filter(state=DeliveryState.WAITING, due_at__lte=now).aggregate(oldest=Min("due_at"))
+    except DatabaseError:
+        return {"database": "away", "migrations": "unknown", "oldest_due_delivery_seconds": None}
+    age = (now - due["oldest"]).total_seconds() if due["oldest"] else 0
+    return {"database": "ok", "migrations": "ok", "oldest_due_delivery_seconds": round(age)}
+
+
+def is_migrated() -> bool:
+    """Tell whether the database has every migration of this code. A yes is remembered: it cannot become a no."""
+    global _migrated
+    if not _migrated:
+        executor = MigrationExecutor(connection)
+        _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return _migrated
+
+
+def redis_answers() -> bool:
+    """Ask once, half a second at most."""
+    client = redis.Redis.from_url(
+        settings.CACHES["default"]["LOCATION"],
+        socket_timeout=0.25,
+        socket_connect_timeout=0.25,
+        retry=Retry(NoBackoff(), 0),
+    )
+    try:
+        return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        client.close()

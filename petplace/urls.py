@@ -31,3 +31,5 @@ urlpatterns = [
 
 if settings.DEMO or settings.DEBUG:
     urlpatterns += [path("ui/", views.ui_gallery, name="ui-gallery")]
+
+handler500 = "petplace.middleware.server_error"  # 503 when the database is away, problem+json under /api/

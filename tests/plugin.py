@@ -51,6 +51,7 @@ def _start() -> None:
     if os.geteuid() == 0:
         _folder.chmod(0o711)  # the account that the servers run as must get through
     os.environ.update(_environment(_folder))
+    (_folder / "static").mkdir()  # WhiteNoise warns when it is not there
     # A kill must end like Ctrl-C: servers stopped, folder removed.
     signal.signal(signal.SIGTERM, _interrupt)
     _servers = EmbeddedServers(is_durable=False)
@@ -67,6 +68,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return {
         "PETPLACE_TEST_RUN": "1",
         "PETPLACE_DATA_DIR": str(folder),
+        "STATIC_ROOT": str(folder / "static"),
         "PETPLACE_ENV": "development",
         "PETPLACE_DEMO": "1",
         "PETPLACE_DEMO_PASSWORD": "pet-place-demo",
