@@ -161,7 +161,9 @@ def scene(kind: str, variant: int) -> bytes:
         for x in (80, 420, 760):
             disc(x + rng.randint(-60, 60), 560, 280, "#b9d9a4")
         box(0, 430, width, 170, "#95c27e")
-        draw.polygon([(380 * s, height * s), (600 * s, height * s), (520 * s, 430 * s), (480 * s, 430 * s)], fill="#efe0bd")
+        draw.polygon(
+            [(380 * s, height * s), (600 * s, height * s), (520 * s, 430 * s), (480 * s, 430 * s)], fill="#efe0bd"
+        )
         for _ in range(6):
             x = rng.choice([rng.randint(30, 330), rng.randint(640, 930)])
             y = rng.randint(380, 460)
@@ -175,7 +177,14 @@ def scene(kind: str, variant: int) -> bytes:
             box(560, 130 + shelf * 110, 300, 12, strong, 6)
             for item in range(5):
                 h = rng.randint(34, 66)
-                box(575 + item * 56, 130 + shelf * 110 - h, 38, h, rng.choice(["#ffffff", strong, "#f2c14e", "#ef8f6b"]), 8)
+                box(
+                    575 + item * 56,
+                    130 + shelf * 110 - h,
+                    38,
+                    h,
+                    rng.choice(["#ffffff", strong, "#f2c14e", "#ef8f6b"]),
+                    8,
+                )
         box(140, 370, 680, 40, strong, 14)
         box(180, 410, 36, 130, strong)
         box(744, 410, 36, 130, strong)

@@ -1,0 +1,403 @@
+"""Builds the demo town through the domain functions, the same for the same day."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.utils.text import slugify
+
+from accounts.models import User
+from bookings.domain import interval, lifecycle, quotes, reservation, sweeps
+from bookings.models import Booking
+from messaging.models import Delivery, DeliveryState, Notification
+from petplace.demo import pictures
+from petplace.demo.town import BIOS, CITIES, KINDS, NAMES, NOTES, OFFERS, PETS, RESOURCES, REVIEWS, City, Offer
+from petplace.errors import DomainError
+from pets.choices import Vaccine
+from pets.models import CareRecord, Pet, Vaccination
+from providers.choices import MembershipRole, ProviderKind
+from providers.domain import applications, branches, expansion, holidays, hours, resources, services, team
+from providers.models import Branch, Provider, ProviderPhoto, Resource, Service
+from reviews import domain as reviews
+
+DOMAIN = "demo.petplace.test"
+HISTORY = timedelta(days=45)  # how far back the town's life reaches
+SEED = 20260704
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the town holds."""
+
+    providers: int
+    services: int
+    owners: int
+    bookings: int
+
+
+def exists() -> bool:
+    return User.objects.filter(email=f"owner@{DOMAIN}").exists()
+
+
+def build(*, now: datetime, say: Say) -> Summary:
+    """Build the town as of ``now`` in one transaction, so that a broken-off start leaves nothing behind.
+
+    Side effects: files in the media folder. Mail about the past is not sent: those deliveries are cancelled.
+    """
+    return _Builder(now=now, say=say).run()
+
+
+class _Builder:
+    def __init__(self, *, now: datetime, say: Say) -> None:
+        self.now = now.replace(second=0, microsecond=0)
+        self.start = self.now - HISTORY
+        self.say = say
+        self.rng = random.Random(SEED)  # noqa: S311
+        self.staff: User
+        self.branches: dict[str, list[Branch]] = {}
+        self.owners: dict[str, list[User]] = {}
+
+    def run(self) -> Summary:
+        with transaction.atomic():
+            self.people()
+            for city in CITIES:
+                self.say(f"{city.name}: {city.providers} businesses, {city.owners} pet owners")
+                self.city(city)
+            self.say("Bookings, past and future")
+            self.bookings()
+            self.say("Open hours up to the horizon")
+            expansion.extend_all(now=self.now)
+            self.settle_history()
+        return Summary(
+            providers=Provider.objects.count(),
+            services=Service.objects.count(),
+            owners=sum(len(owners) for owners in self.owners.values()),
+            bookings=Booking.objects.count(),
+        )
+
+    # --- People ---------------------------------------------------------------------------------
+
+    def user(self, name: str, full_name: str, city: City, *, password: str | None = None, **fields: object) -> User:
+        district = self.rng.choice(city.districts)
+        user = User.objects.create_user(
+            f"{name}@{DOMAIN}",
+            password,
+            full_name=full_name,
+            time_zone=city.time_zone,
+            home_place=f"{district[0]}, {city.name}",
+            home_latitude=round(district[1] + self.rng.uniform(-0.008, 0.008), 5),
+            home_longitude=round(district[2] + self.rng.uniform(-0.012, 0.012), 5),
+            is_demo=True,
+            date_joined=self.start,
+            **fields,
+        )
+        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+        return user
+
+    def people(self) -> None:
+        password = settings.DEMO_PASSWORD
+        home = CITIES[0]
+        self.staff = self.user("staff", "Demo Staff", home, password=password, is_staff=True, is_superuser=True)
+        self.provider_login = self.user("provider", "Demo Provider", home, password=password)
+        self.owner_login = self.user("owner", "Demo Owner", home, password=password)
+
+    # --- Businesses -----------------------------------------------------------------------------
+
+    def city(self, city: City) -> None:
+        years = range(self.start.year, (self.now + timedelta(days=settings.OPEN_HOURS_HORIZON_DAYS)).year + 1)
+        holidays.ensure(city.country, list(years))
+        for index in range(city.providers):
+            self.business(city, index)
+        self.owners[city.name] = [self.owner(city, index) for index in range(city.owners)]
+
+    def business(self, city: City, index: int) -> None:
+        kind = KINDS[index % len(KINDS)]
+        district, latitude, longitude = city.districts[index % len(city.districts)]
+        is_login = city is CITIES[0] and index == 2
+        names = NAMES[kind]
+        name = "Spree Paws Grooming" if is_login else f"{names[(index // len(KINDS) + index) % len(names)]} {district}"
+        if Provider.objects.filter(name=name).exists():
+            name = f"{name} {index + 1}"
+        manager = self.provider_login if is_login else self.user(
+            f"{slugify(city.name)}-{kind}-{index + 1:02}", f"Demo {kind.label} {index + 1}", city
+        )  # fmt: skip
+        provider = applications.start(
+            manager, name=name, kind=kind, currency=city.currency, bio=BIOS[kind], now=self.start
+        )
+        provider.cancellation_policy = self.rng.choice(["same_day", "one_day", "one_day", "three_day", "seven_day"])
+        provider.appointment_policy = self.rng.choice(["flexible", "fair", "fair", "moderate", "strict"])
+        provider.avatar.save("emblem.png", ContentFile(pictures.emblem(kind, index % 6)), save=False)
+        provider.save(update_fields=["cancellation_policy", "appointment_policy", "avatar"])
+        for position in range(2):
+            photo = ProviderPhoto(provider=provider, caption=f"{name}, {district}", position=position)
+            photo.image.save("scene.png", ContentFile(pictures.scene(kind, (index + position) % 4)), save=True)
+        branch = branches.create(
+            provider,
+            name=district,
+            address=f"{self.rng.choice(city.streets)} {self.rng.randint(1, 140)}, {district}, {city.name}",
+            city=city.name,
+            country=city.country,
+            latitude=round(latitude + self.rng.uniform(-0.012, 0.012), 5),
+            longitude=round(longitude + self.rng.uniform(-0.018, 0.018), 5),
+            time_zone=city.time_zone,
+            service_radius_km=self.rng.choice([8, 12, 20]) if kind == ProviderKind.WALKER else None,
+            now=self.start,
+        )
+        self.resources(provider, branch, manager, is_login=is_login)
+        for offer in OFFERS[kind]:
+            self.service(provider, branch, city, offer)
+        applications.submit(provider, by=manager, now=self.start)
+        self.decide(provider, city, index)
+        if provider.is_public:
+            self.branches.setdefault(city.name, []).append(branch)
+
+    def decide(self, provider: Provider, city: City, index: int) -> None:
+        """Approve nearly all; one of a city waits, one was sent back, one is suspended."""
+        left = city.providers - index
+        handed_in = self.start + timedelta(hours=self.rng.randint(3, 40))
+        if left == 1:
+            return
+        if left == 2:
+            applications.reject(
+                provider, by=self.staff, now=handed_in, reason="The address does not match the map point."
+            )
+            return
+        applications.approve(provider, by=self.staff, now=handed_in)
+        if left == 3:
+            applications.suspend(provider, by=self.staff, now=self.now, reason="Insurance has run out.")
+
+    def resources(self, provider: Provider, branch: Branch, manager: User, *, is_login: bool) -> None:
+        kind = ProviderKind(provider.kind)
+        have = {resource.kind: resource for resource in branch.resources.all()}
+        for resource_kind, label, least, most in RESOURCES[kind]:
+            count = most if is_login else self.rng.randint(least, most)
+            for number in range(1, count + 1):
+                name = f"{label} {number}"
+                if number == 1 and resource_kind in have:
+                    resource = have[resource_kind]
+                    Resource.objects.filter(pk=resource.pk).update(name=name)
+                else:
+                    resource = resources.create(branch, kind=resource_kind, name=name, now=self.start)
+                if resource_kind == "person":
+                    self.shifts(resource, number, kind)
+        if is_login:
+            helper = self.user("groomer", "Demo Groomer", CITIES[0])
+            team.add(provider, email=helper.email, role=MembershipRole.STAFF, by=manager)
+
+    def shifts(self, resource: Resource, number: int, kind: ProviderKind) -> None:
+        opens, closes = ((7, 20) if kind == ProviderKind.WALKER else (9, 18)) if number % 2 else (8, 16)
+        days = range(7) if kind in (ProviderKind.WALKER, ProviderKind.SITTER) else range(6 if number % 2 else 5)
+        hours.set_weekly(resource, [(day, opens * 60, closes * 60) for day in days], now=self.start)
+        if number == 2:
+            away = self.midnight(resource.branch.zone, 12)
+            hours.add_time_off(resource, start=away, end=away + timedelta(days=3), reason="Vacation", now=self.start)
+
+    def service(self, provider: Provider, branch: Branch, city: City, offer: Offer) -> Service:
+        spread = self.rng.uniform(0.85, 1.25)
+
+        def local(price: int) -> int:
+            """Turn euro cents into a round local price in minor units."""
+            return (
+                max(city.round_to, round(price * city.price_factor * spread / city.round_to) * city.round_to)
+                if price
+                else 0
+            )
+
+        return services.create(
+            provider,
+            branch=branch,
+            kind=offer.kind,
+            name=offer.name,
+            price=local(offer.price),
+            extra_pet_price=local(offer.extra_pet),
+            holiday_percent=offer.holiday_percent,
+            is_overnight=offer.minutes is None,
+            duration_minutes=offer.minutes,
+            species=list(offer.species),
+            needs=list(offer.needs),
+            max_pets=offer.max_pets,
+            max_weight_kg=Decimal(offer.max_weight_kg) if offer.max_weight_kg else None,
+            required_vaccines=list(offer.vaccines),
+            buffer_after_minutes=offer.buffer_after,
+            minimum_notice_minutes=offer.notice,
+            maximum_advance_days=180,
+            slot_step_minutes=offer.step,
+            is_instant=offer.instant,
+            addons=[(name, local(price)) for name, price in offer.addons],
+            now=self.start,
+        )
+
+    # --- Pet owners -----------------------------------------------------------------------------
+
+    def owner(self, city: City, index: int) -> User:
+        is_login = city is CITIES[0] and index == 0
+        owner = self.owner_login if is_login else self.user(
+            f"{slugify(city.name)}-owner-{index + 1:02}", f"Demo Owner {index + 1}", city
+        )  # fmt: skip
+        start = 0 if is_login else self.rng.randrange(len(PETS))
+        for offset in range(3 if is_login else self.rng.randint(1, 3)):
+            self.pet(owner, start + offset)
+        return owner
+
+    def pet(self, owner: User, number: int) -> None:
+        name, species, breed, weight = PETS[number % len(PETS)]
+        today = self.now.date()
+        pet = Pet(
+            owner=owner,
+            name=name,
+            species=species,
+            breed=breed,
+            sex=self.rng.choice(["female", "male"]),
+            birth_date=today - timedelta(days=self.rng.randint(400, 3600)),
+            weight_kg=Decimal(weight),
+            temperament=self.rng.choice(
+                ["Calm and curious.", "Full of energy.", "Shy at first, then loyal.", "Loves everyone."]
+            ),
+            feeding_notes="Two meals a day, 8:00 and 18:00. No chicken." if number % 3 == 0 else "",
+            medication_notes="Ear drops in the evening." if number % 5 == 0 else "",
+        )
+        variant = number % len(pictures.COATS[species])
+        pet.photo.save("portrait.png", ContentFile(pictures.pet(species, variant)), save=True)
+        vaccines = {"dog": (Vaccine.RABIES, Vaccine.DHPP), "cat": (Vaccine.RABIES, Vaccine.FVRCP)}.get(
+            species, (Vaccine.RABIES, Vaccine.MYXOMATOSIS_RHD) if species == "rabbit" else ()
+        )
+        for vaccine in vaccines:
+            given = today - timedelta(days=self.rng.randint(60, 200))
+            Vaccination.objects.create(
+                pet=pet, vaccine=vaccine, given_on=given, valid_until=given + timedelta(days=365)
+            )
+        CareRecord.objects.create(
+            pet=pet, kind="checkup", on=today - timedelta(days=self.rng.randint(30, 300)), note="Yearly check, all well.",
+            recorded_by=owner,
+        )  # fmt: skip
+
+    # --- Bookings -------------------------------------------------------------------------------
+
+    def bookings(self) -> None:
+        login_branch = Provider.objects.get(memberships__user=self.provider_login).branches.get()
+        for city in CITIES:
+            for index, owner in enumerate(self.owners[city.name]):
+                plan = (
+                    ["completed", "confirmed", "pending", "cancelled"]
+                    if index % 2
+                    else ["completed", "completed", "confirmed"]
+                )
+                if owner == self.owner_login:
+                    plan = ["completed", "completed", "cancelled", "declined", "no_show", "confirmed", "confirmed", "pending", "in_progress"]  # fmt: skip
+                for position, wish in enumerate(plan):
+                    at_login = city is CITIES[0] and (index + position) % 3 == 0
+                    self.booking(owner, city, wish, login_branch if at_login else None)
+        for day in range(-3, 6):  # a full book at the business that people sign in to
+            for owner in self.rng.sample(self.owners[CITIES[0].name], 4):
+                self.booking(
+                    owner, CITIES[0], "completed" if day < 0 else "confirmed" if day else "today", login_branch, day=day
+                )
+        for wish in ("declined", "no_show", "expired", "in_progress", "held"):
+            self.booking(self.rng.choice(self.owners[CITIES[0].name][1:]), CITIES[0], wish, None)
+
+    def booking(
+        self, owner: User, city: City, wish: str, branch: Branch | None, day: int | None = None
+    ) -> Booking | None:
+        """Try services and times until one is free, then live the booking up to the state wished for."""
+        pets = [pet for pet in owner.pets.all() if pet.species in ("dog", "cat", "rabbit")] or list(owner.pets.all())
+        for service, pet in self.choices(city, pets, branch):
+            for starts_at, ends_at in self.times(service, wish, day):
+                asked_at = self.asked_at(service, starts_at, wish)
+                try:
+                    with transaction.atomic():
+                        quote = quotes.create(
+                            owner=owner, service=service, starts_at=starts_at, ends_at=ends_at, pets=[pet],
+                            addons=list(service.addons.all())[: self.rng.randint(0, 1)], now=asked_at,
+                        )  # fmt: skip
+                        note = self.rng.choice(NOTES)
+                        if wish == "held":
+                            return reservation.hold(quote, by=owner, now=asked_at, note=note)
+                        booking = reservation.book(quote, by=owner, now=asked_at, note=note)
+                        return self.live(booking, wish, asked_at)
+                except DomainError:
+                    continue
+        return None
+
+    def choices(self, city: City, pets: list[Pet], branch: Branch | None) -> Iterator[tuple[Service, Pet]]:
+        for _ in range(6):
+            where = branch or self.rng.choice(self.branches[city.name])
+            pet = self.rng.choice(pets)
+            fitting = [service for service in where.services.all() if pet.species in service.species]
+            if fitting:
+                yield self.rng.choice(fitting), pet
+
+    def midnight(self, zone: ZoneInfo, day: int) -> datetime:
+        return datetime.combine(self.now.astimezone(zone).date() + timedelta(days=day), time(), tzinfo=zone)
+
+    def times(self, service: Service, wish: str, day: int | None) -> Iterator[tuple[datetime, datetime | None]]:
+        zone = service.branch.zone
+        if wish == "in_progress":
+            step = service.slot_step_minutes * 60
+            seconds = int((self.now - self.midnight(zone, 0)).total_seconds()) // step * step
+            if not service.is_overnight:
+                yield self.midnight(zone, 0) + timedelta(seconds=seconds), None
+            return
+        for _ in range(6):
+            past = wish in ("completed", "no_show", "expired") if day is None else day < 0
+            offset = day if day is not None else (-self.rng.randint(3, 38) if past else self.rng.randint(1, 24))
+            local_day: date = (self.midnight(zone, 0) + timedelta(days=offset)).date()
+            if service.is_overnight:
+                yield interval.for_stay(service, local_day, local_day + timedelta(days=self.rng.randint(1, 5)))
+            else:
+                minute = self.rng.randrange(9 * 60, 17 * 60) // service.slot_step_minutes * service.slot_step_minutes
+                starts_at = datetime.combine(local_day, time(minute // 60, minute % 60), tzinfo=zone)
+                if wish != "today" or starts_at > self.now:
+                    yield starts_at, None
+
+    def asked_at(self, service: Service, starts_at: datetime, wish: str) -> datetime:
+        if wish in ("pending", "held"):
+            return self.now - timedelta(minutes=2 if wish == "held" else self.rng.randint(5, 500))
+        ahead = timedelta(minutes=service.minimum_notice_minutes) + timedelta(hours=self.rng.randint(26, 90))
+        return min(starts_at - ahead, self.now - timedelta(hours=1))
+
+    def live(self, booking: Booking, wish: str, asked_at: datetime) -> Booking:
+        team_member = booking.provider.memberships.filter(role=MembershipRole.MANAGER).get().user
+        answered_at = asked_at + timedelta(minutes=self.rng.randint(4, 55))
+        if booking.is_pending:
+            if wish in ("pending", "expired"):
+                return booking
+            if wish == "declined":
+                return lifecycle.decline(booking, by=team_member, now=answered_at, reason="We are away that day.")
+            booking = lifecycle.accept(booking, by=team_member, now=answered_at)
+        elif wish in ("pending", "declined", "expired"):
+            raise DomainError("An instant service is not asked for.")
+        if wish == "cancelled":
+            cancelled_at = min(booking.starts_at - timedelta(hours=self.rng.choice([2, 30, 60])), self.now)
+            return lifecycle.cancel(
+                booking, by=booking.owner, now=max(answered_at, cancelled_at), reason="Change of plans."
+            )
+        if wish == "no_show":
+            return lifecycle.report_no_show(booking, by=team_member, now=booking.starts_at + timedelta(minutes=40))
+        if wish in ("completed", "in_progress"):
+            booking = lifecycle.start(booking, by=team_member, now=booking.starts_at + timedelta(minutes=1))
+        if wish == "completed":
+            booking = lifecycle.complete(booking, by=team_member, now=booking.ends_at + timedelta(minutes=3))
+            self.review(booking)
+        return booking
+
+    def review(self, booking: Booking) -> None:
+        if self.rng.random() < 0.75 and self.now - booking.ends_at > timedelta(hours=5):
+            rating, text = self.rng.choice(REVIEWS)
+            reviews.write(booking, by=booking.owner, rating=rating, text=text, now=booking.ends_at + timedelta(hours=4))
+
+    # --- The end --------------------------------------------------------------------------------
+
+    def settle_history(self) -> None:
+        """Let the system act on what is overdue, and keep mail about the past from going out."""
+        sweeps.process_due(now=self.now)
+        past = Delivery.objects.filter(state=DeliveryState.WAITING, due_at__lte=self.now, channel="email")
+        past.update(state=DeliveryState.CANCELLED, last_error="Demo history: never sent.")
+        Notification.objects.filter(due_at__lt=self.now - timedelta(days=2)).update(read_at=self.now)
