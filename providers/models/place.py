@@ -21,6 +21,8 @@ class Branch(PublicModel):
     """A place of a provider. This is the row that the search walks.
 
     ``mercator``, ``offer_mask`` and ``is_listed`` are derived: ``providers.domain.listing.refresh`` keeps them true.
+    ``mercator`` is the approximate point: whoever could search, sort or filter by the true one could find the address by
+    asking from many places.
     """
 
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="branches")
@@ -64,7 +66,7 @@ class Branch(PublicModel):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.mercator = Mercator.from_degrees(self.latitude, self.longitude)
+        self.mercator = Mercator.from_degrees(self.approximate_latitude, self.approximate_longitude)
         super().save(*args, **kwargs)
 
     @property
