@@ -2,8 +2,23 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from providers.models import Membership
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    return {}
+    """The name and address of this installation, the demo, and whether the reader runs a business here."""
+    user = getattr(request, "user", None)
+    runs_business: Any = False
+    if user is not None and user.is_authenticated:
+        runs_business = SimpleLazyObject(lambda: Membership.objects.filter(user_id=user.pk).exists())
+    return {
+        "SITE_NAME": "Pet Place",
+        "SITE_URL": settings.SITE_URL,
+        "IS_DEMO": settings.DEMO,
+        "runs_business": runs_business,
+        "search_durations": (30, 45, 60, 90, 120, 180, 240, 480),
+    }

@@ -12,6 +12,9 @@ from providers.views import public as provider_views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("how-it-works/", views.how_it_works, name="how_it_works"),
+    path("terms/", views.terms, name="terms"),
+    path("privacy/", views.privacy, name="privacy"),
     path("search/", search_views.search, name="search"),
     path("p/<slug:slug>/", provider_views.detail, name="provider_detail"),
     path("accounts/", include("allauth.urls")),

@@ -25,10 +25,17 @@ FILES = {
         "bootstrap/dist/js/bootstrap.bundle.min.js",
         "bootstrap/dist/js/bootstrap.bundle.min.js.map",
     ),
-    "bootstrap-icons": ("bootstrap-icons/font/bootstrap-icons.min.css",),
-    "bootstrap-icons/fonts": (
-        "bootstrap-icons/font/fonts/bootstrap-icons.woff",
-        "bootstrap-icons/font/fonts/bootstrap-icons.woff2",
+    # One sprite: the {% icon %} tag draws from it, so no page loads an icon font.
+    "bootstrap-icons": ("bootstrap-icons/bootstrap-icons.svg",),
+    "fonts/onest": ("@fontsource-variable/onest/wght.css",),
+    "fonts/onest/files": tuple(
+        f"@fontsource-variable/onest/files/onest-{part}-wght-normal.woff2"
+        for part in ("cyrillic-ext", "cyrillic", "latin-ext", "latin", "math", "symbols", "vietnamese")
+    ),
+    "fonts/bricolage-grotesque": ("@fontsource-variable/bricolage-grotesque/wght.css",),
+    "fonts/bricolage-grotesque/files": tuple(
+        f"@fontsource-variable/bricolage-grotesque/files/bricolage-grotesque-{part}-wght-normal.woff2"
+        for part in ("latin-ext", "latin", "vietnamese")
     ),
     "leaflet": ("leaflet/dist/leaflet.css", "leaflet/dist/leaflet.js", "leaflet/dist/leaflet.js.map"),
     "leaflet/images": (

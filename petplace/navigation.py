@@ -1,0 +1,74 @@
+"""What stands in each menu. Pages that are not there yet, or not for this visitor, simply do not show."""
+
+from dataclasses import dataclass
+
+from django.urls import NoReverseMatch, reverse
+
+
+@dataclass(frozen=True)
+class Item:
+    label: str
+    icon: str
+    url_name: str
+    short: str = ""  # the word under the icon of the bottom bar
+
+
+MENUS: dict[str, tuple[Item, ...]] = {
+    "owner": (
+        Item("Next visit", "house-heart", "owner:home", "Home"),
+        Item("My pets", "heart", "pets:list"),
+        Item("Bookings", "calendar-check", "owner:bookings"),
+        Item("Invoices", "receipt", "invoices"),
+        Item("Notifications", "bell", "notifications"),
+        Item("Settings", "gear", "accounts:settings"),
+    ),
+    "owner_bar": (
+        Item("Next visit", "house-heart", "owner:home", "Home"),
+        Item("Find care", "search", "search", "Search"),
+        Item("Bookings", "calendar-check", "owner:bookings", "Bookings"),
+        Item("My pets", "heart", "pets:list", "Pets"),
+        Item("Settings", "person", "accounts:settings", "Account"),
+    ),
+    "provider": (
+        Item("Today", "sun", "provider:today"),
+        Item("Requests", "inbox", "provider:requests"),
+        Item("Calendar", "calendar3", "provider:calendar"),
+        Item("Bookings", "calendar-check", "provider:bookings"),
+        Item("Services", "tags", "provider:services"),
+        Item("Hours and time off", "clock", "provider:hours"),
+        Item("Team", "people", "provider:team"),
+        Item("Rooms and resources", "door-open", "provider:resources"),
+        Item("Branches", "geo-alt", "provider:branches"),
+        Item("Documents", "file-earmark-check", "provider:documents"),
+        Item("Profile", "shop", "provider:profile"),
+        Item("Invoices", "receipt", "provider:invoices"),
+        Item("Reviews", "star", "provider:reviews"),
+    ),
+    "provider_bar": (
+        Item("Today", "sun", "provider:today", "Today"),
+        Item("Requests", "inbox", "provider:requests", "Requests"),
+        Item("Calendar", "calendar3", "provider:calendar", "Calendar"),
+        Item("Bookings", "calendar-check", "provider:bookings", "Bookings"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    label: str
+    icon: str
+    url: str
+    short: str
+    active: bool
+
+
+def links(menu: str, path: str) -> list[Link]:
+    """The items of one menu that have a page, the one that holds ``path`` marked active."""
+    found: list[tuple[Item, str]] = []
+    for item in MENUS[menu]:
+        try:
+            found.append((item, reverse(item.url_name)))
+        except NoReverseMatch:
+            continue
+    holding = max((url for _, url in found if path.startswith(url)), key=len, default=None)
+    return [Link(item.label, item.icon, url, item.short or item.label, url == holding) for item, url in found]
