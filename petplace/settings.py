@@ -173,7 +173,8 @@ WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 PHOTO_MAX_BYTES = 10_000_000
-PHOTO_MAX_PIXELS = 40_000_000
+PHOTO_MAX_PIXELS = 40_000_000  # of a JPEG, which is decoded at a fraction of its size
+PHOTO_MAX_PIXELS_WHOLE = 12_000_000  # of formats that must be decoded whole
 
 # --- People -------------------------------------------------------------------------------------
 
