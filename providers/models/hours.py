@@ -16,12 +16,12 @@ DAY_MINUTES = 24 * 60
 
 
 def same(column: str) -> Func:
-    """Return ``int8range(column, column, '[]')``: equality as an overlap of ranges, which GiST knows without an extension."""
+    """Return ``int8range(column, column, '[]')``: equality as an overlap, which GiST knows by itself."""
     return Func(F(column), F(column), Value("[]"), function="int8range")
 
 
 class WeeklyHours(models.Model):
-    """Open from ``opens`` to ``closes`` on a weekday (Monday is 0), in minutes after local midnight; 1440 is midnight."""
+    """Open from ``opens`` to ``closes`` on a weekday (Monday is 0), minutes after local midnight; 1440 is midnight."""
 
     resource = models.ForeignKey(Resource, on_delete=models.CASCADE, related_name="weekly_hours")
     weekday = models.PositiveSmallIntegerField(validators=[MaxValueValidator(6)])

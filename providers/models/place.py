@@ -117,7 +117,7 @@ class Certification(PublicModel):
 
 
 class PublicHoliday(models.Model):
-    """A public holiday of a country: its nights and visits cost the holiday rate. Filled from the ``holidays`` package."""
+    """A public holiday of a country: its nights and visits cost the holiday rate. From the ``holidays`` package."""
 
     country = models.CharField(max_length=2)
     on = models.DateField()

@@ -8,8 +8,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from pets.choices import Species, Vaccine
 from petplace.models import PublicModel
+from pets.choices import Species, Vaccine
 from providers.choices import APPOINTMENT_KINDS, PaymentPolicy, ResourceKind, ServiceKind
 from providers.models.place import Branch
 from providers.models.provider import Provider

@@ -1,0 +1,208 @@
+"""The life of a provider: applying, being approved, and what the approvers must hear of later.
+
+``listeners`` are called with the provider and the event in the same transaction (messaging writes notifications).
+"""
+
+import secrets
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from accounts.models import User
+from petplace.errors import DomainError, InvalidInput, InvalidTransition
+from providers import validators
+from providers.choices import DocumentKind, MembershipRole, ProviderKind
+from providers.domain import listing, places
+from providers.models import Membership, Provider, ProviderEvent, Service, VerificationDocument
+from providers.states import TRANSITIONS, ProviderState
+
+CHANGEABLE = frozenset({"name", "kind", "bio", "currency", "cancellation_policy", "appointment_policy", "avatar"})
+MAX_REASON = 1000
+
+listeners: list[Callable[[Provider, ProviderEvent], None]] = []
+
+
+def _check(provider: Provider) -> None:
+    extra: dict[str, list[str]] = {}
+    if provider.currency not in places.currencies():
+        extra["currency"] = ["Use an ISO 4217 code such as EUR."]
+    if not provider.name.strip():
+        extra["name"] = ["Enter a name."]
+    validators.check(provider, exclude={"slug"}, extra=extra)
+
+
+def _save_with_slug(provider: Provider) -> None:
+    """Save a new provider under a free slug made from its name."""
+    base = slugify(provider.name)[:120] or str(provider.kind)
+    provider.slug = base
+    while True:
+        try:
+            with transaction.atomic():
+                provider.save()
+        except IntegrityError:
+            if not Provider.objects.filter(slug=provider.slug).exists():
+                raise
+            provider.slug = f"{base}-{secrets.token_hex(3)}"
+        else:
+            return
+
+
+def _record(provider: Provider, *, from_state: str, by: User | None, reason: str, now: datetime) -> ProviderEvent:
+    event = ProviderEvent.objects.create(
+        provider=provider, from_state=from_state, to_state=provider.state, by=by, reason=reason, at=now
+    )
+    for listener in listeners:
+        listener(provider, event)
+    return event
+
+
+@transaction.atomic
+def start(user: User, *, name: str, kind: str, currency: str, bio: str = "", now: datetime, **fields: Any) -> Provider:
+    """Begin an application in state ``draft``; ``user`` becomes its manager. ``fields``: others of ``CHANGEABLE``."""
+    provider = Provider(name=name.strip(), kind=kind, currency=currency.upper(), bio=bio)
+    validators.apply(provider, fields, CHANGEABLE)
+    _check(provider)
+    _save_with_slug(provider)
+    Membership.objects.create(provider=provider, user=user, role=MembershipRole.MANAGER)
+    _record(provider, from_state=provider.state, by=user, reason="", now=now)
+    return provider
+
+
+@transaction.atomic
+def update(provider: Provider, *, by: User | None, now: datetime, **changes: Any) -> Provider:
+    """Change the profile fields named in ``CHANGEABLE``.
+
+    The currency is fixed once a service has a price in it. A new name or kind after approval is recorded as an event,
+    so that the approvers can look again.
+    """
+    provider = _lock(provider)
+    if "currency" in changes:
+        changes["currency"] = str(changes["currency"]).upper()
+    before = {"name": provider.name, "kind": provider.kind}
+    changed = validators.apply(provider, changes, CHANGEABLE)
+    if not changed:
+        return provider
+    _check(provider)
+    if "currency" in changed and Service.objects.filter(provider=provider).exists():
+        raise DomainError(
+            "The currency cannot change any more: services have prices in it.",
+            code="currency_fixed",
+            fields={"currency": ["The currency is fixed once a service exists."]},
+        )
+    provider.save(update_fields=changed)
+    if "name" in changed:
+        record_edit(provider, f"Name: {before['name']} → {provider.name}", by=by, now=now)
+    if "kind" in changed:
+        old, new = ProviderKind(before["kind"]).label, ProviderKind(provider.kind).label
+        record_edit(provider, f"Kind: {old} → {new}", by=by, now=now)
+    return provider
+
+
+def record_edit(provider: Provider, what: str, *, by: User | None, now: datetime) -> None:
+    """Record a sensitive edit of an approved (or suspended) provider as an event that keeps the state."""
+    if provider.state in (ProviderState.APPROVED, ProviderState.SUSPENDED):
+        _record(provider, from_state=provider.state, by=by, reason=what[:MAX_REASON], now=now)
+
+
+def _lock(provider: Provider) -> Provider:
+    return Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
+
+
+def _move(provider: Provider, action: str, *, by: User | None, reason: str, now: datetime) -> Provider:
+    """Take ``action`` from the table on a locked provider: state, event, listing."""
+    sources, target = TRANSITIONS[action]
+    if provider.state not in sources:
+        label = ProviderState(provider.state).label.lower()
+        raise InvalidTransition(f"This provider is {label}: to {action} it is not possible now.")
+    if len(reason) > MAX_REASON:
+        raise InvalidInput(fields={"reason": [f"Use at most {MAX_REASON} characters."]})
+    from_state, provider.state, provider.state_reason = provider.state, target, reason
+    provider.save(update_fields=["state", "state_reason", "submitted_at", "approved_at"])
+    _record(provider, from_state=from_state, by=by, reason=reason, now=now)
+    listing.refresh(provider)
+    return provider
+
+
+def missing_documents(provider: Provider, *, now: datetime) -> list[DocumentKind]:
+    """Return the papers that a provider of this kind must hand in and that are not there, refused or run out."""
+    required = settings.REQUIRED_DOCUMENTS.get(provider.kind, [])
+    there = set(
+        VerificationDocument.objects.filter(provider=provider)
+        .exclude(is_accepted=False)
+        .exclude(valid_until__lt=now.date())
+        .values_list("kind", flat=True)
+    )
+    return [DocumentKind(kind) for kind in required if kind not in there]
+
+
+def _need_documents(provider: Provider, now: datetime) -> None:
+    if missing := missing_documents(provider, now=now):
+        names = ", ".join(str(kind.label).lower() for kind in missing)
+        raise DomainError(
+            f"These documents are missing: {names}.",
+            code="documents_missing",
+            extra={"missing": [str(kind.value) for kind in missing]},
+        )
+
+
+@transaction.atomic
+def submit(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
+    """Hand the application in, or in again after a rejection. Needs the documents that the kind must show."""
+    provider = _lock(provider)
+    if provider.state in TRANSITIONS["submit"][0]:
+        _need_documents(provider, now)
+        provider.submitted_at = now
+    return _move(provider, "submit", by=by, reason=reason, now=now)
+
+
+@transaction.atomic
+def approve(
+    provider: Provider, *, by: User | None, now: datetime, reason: str = "", seen: Collection[UUID] | None = None
+) -> Provider:
+    """Let the provider be found and booked, and accept its waiting documents.
+
+    ``seen`` are the uids of the documents that the approver looked at; when they are no longer exactly those that are
+    there, nothing is approved (``documents_changed``). Uploaded files never change, a new one is a new row.
+    """
+    provider = _lock(provider)
+    documents = VerificationDocument.objects.select_for_update().filter(provider=provider).order_by("pk")
+    present = {document.uid for document in documents}
+    if provider.state in TRANSITIONS["approve"][0]:
+        if seen is not None and set(seen) != present:
+            raise DomainError("The documents changed while you looked. Look again.", code="documents_changed")
+        _need_documents(provider, now)
+        provider.approved_at = now
+        VerificationDocument.objects.filter(provider=provider, is_accepted__isnull=True).update(
+            is_accepted=True, checked_by=by, checked_at=now
+        )
+    return _move(provider, "approve", by=by, reason=reason, now=now)
+
+
+def _need_reason(reason: str) -> None:
+    if not reason.strip():
+        raise InvalidInput("Say why: the provider reads it.", fields={"reason": ["Say why: the provider reads it."]})
+
+
+@transaction.atomic
+def reject(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
+    """Turn the application down with a reason. It can be corrected and handed in again."""
+    _need_reason(reason)
+    return _move(_lock(provider), "reject", by=by, reason=reason, now=now)
+
+
+@transaction.atomic
+def suspend(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
+    """Take an approved provider out of search and booking, with a reason. Bookings that exist go on."""
+    _need_reason(reason)
+    return _move(_lock(provider), "suspend", by=by, reason=reason, now=now)
+
+
+@transaction.atomic
+def reinstate(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
+    """End a suspension."""
+    return _move(_lock(provider), "reinstate", by=by, reason=reason, now=now)

@@ -1,0 +1,77 @@
+"""Who works for a provider."""
+
+from django.db import transaction
+
+from accounts.models import User
+from petplace.errors import DomainError, InvalidInput
+from providers.choices import MembershipRole
+from providers.models import Membership, Provider, Resource
+
+MAX_MEMBERS = 200
+
+
+def _lock(provider: Provider) -> Provider:
+    """Lock the provider: two managers who leave at the same moment must not leave nobody behind."""
+    return Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
+
+
+def _check_role(role: str) -> None:
+    if role not in MembershipRole.values:
+        raise InvalidInput(fields={"role": ["Choose manager or staff."]})
+
+
+def _keep_a_manager(membership: Membership) -> None:
+    others = Membership.objects.filter(provider_id=membership.provider_id, role=MembershipRole.MANAGER)
+    if membership.role == MembershipRole.MANAGER and not others.exclude(pk=membership.pk).exists():
+        raise DomainError(
+            "A provider needs at least one manager. Make someone else manager first.", code="last_manager"
+        )
+
+
+@transaction.atomic
+def add(provider: Provider, *, email: str, role: str = MembershipRole.STAFF, by: User | None) -> Membership:
+    """Add the person with this e-mail address, who must have an account, to the team."""
+    _check_role(role)
+    provider = _lock(provider)
+    user = User.objects.filter(email=User.objects.normalize_email(email), is_active=True).first()
+    if user is None:
+        raise InvalidInput(
+            code="unknown_person",
+            fields={"email": ["Nobody with this address has an account. Ask the person to sign up first."]},
+        )
+    if Membership.objects.filter(provider=provider, user=user).exists():
+        raise DomainError(
+            "This person is in the team already.",
+            code="already_in_team",
+            fields={"email": ["This person is in the team already."]},
+        )
+    if Membership.objects.filter(provider=provider).count() >= MAX_MEMBERS:
+        raise DomainError(f"A team has at most {MAX_MEMBERS} people.", code="too_many")
+    return Membership.objects.create(provider=provider, user=user, role=role)
+
+
+@transaction.atomic
+def change_role(membership: Membership, *, role: str, by: User | None) -> Membership:
+    """Make a member manager or staff. Refuses to take the last manager's role (``last_manager``)."""
+    _check_role(role)
+    _lock(membership.provider)
+    membership = Membership.objects.select_related("provider", "user").get(pk=membership.pk)
+    if role != membership.role:
+        _keep_a_manager(membership)
+        membership.role = role
+        membership.save(update_fields=["role"])
+    return membership
+
+
+@transaction.atomic
+def remove(membership: Membership, *, by: User | None) -> None:
+    """Take a person off the team; what they can be booked for is switched off and no longer theirs.
+
+    Refuses to remove the last manager (``last_manager``).
+    """
+    _lock(membership.provider)
+    membership = Membership.objects.get(pk=membership.pk)
+    _keep_a_manager(membership)
+    own = Resource.objects.filter(branch__provider_id=membership.provider_id, user_id=membership.user_id)
+    own.update(user=None, is_active=False)
+    membership.delete()
