@@ -181,6 +181,21 @@ def hue(name: str) -> int:
     return zlib.crc32(str(name or "").encode()) % 8
 
 
+_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+_SYSTEMS = (
+    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"),
+    ("Linux", "Linux"),
+)  # fmt: skip
+
+
+@register.filter
+def device(user_agent: str) -> str:
+    """A browser's long name as ``Firefox on Windows``; what is not a browser as it calls itself."""
+    browser = next((name for sign, name in _BROWSERS if f"{sign}/" in user_agent), "")
+    system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
+    return " on ".join(filter(None, (browser, system))) or user_agent.split(" ")[0] or "Unknown device"
+
+
 @register.filter
 def page_numbers(page: Page) -> list[int | None]:
     """The pages to offer around this one: both ends and the neighbors, None where some are left out."""
