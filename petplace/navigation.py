@@ -15,17 +15,17 @@ class Item:
 
 MENUS: dict[str, tuple[Item, ...]] = {
     "owner": (
-        Item("Next visit", "house-heart", "owner:home", "Home"),
+        Item("Next visit", "house-heart", "bookings:home", "Home"),
         Item("My pets", "heart", "pets:list"),
-        Item("Bookings", "calendar-check", "owner:bookings"),
-        Item("Invoices", "receipt", "invoices"),
-        Item("Notifications", "bell", "notifications"),
+        Item("Bookings", "calendar-check", "bookings:list"),
+        Item("Invoices", "receipt", "payments:list"),
+        Item("Notifications", "bell", "messaging:list"),
         Item("Settings", "gear", "accounts:settings"),
     ),
     "owner_bar": (
-        Item("Next visit", "house-heart", "owner:home", "Home"),
+        Item("Next visit", "house-heart", "bookings:home", "Home"),
         Item("Find care", "search", "search", "Search"),
-        Item("Bookings", "calendar-check", "owner:bookings", "Bookings"),
+        Item("Bookings", "calendar-check", "bookings:list", "Bookings"),
         Item("My pets", "heart", "pets:list", "Pets"),
         Item("Settings", "person", "accounts:settings", "Account"),
     ),
@@ -62,12 +62,16 @@ class Link:
     active: bool
 
 
-def links(menu: str, path: str) -> list[Link]:
-    """The items of one menu that have a page, the one that holds ``path`` marked active."""
+def links(menu: str, path: str, provider_slug: str = "") -> list[Link]:
+    """The items of one menu that have a page, the one that holds ``path`` marked active.
+
+    Every page of the provider dashboard names its provider first, so those need ``provider_slug``.
+    """
     found: list[tuple[Item, str]] = []
     for item in MENUS[menu]:
+        arguments = [provider_slug] if item.url_name.startswith("provider:") else []
         try:
-            found.append((item, reverse(item.url_name)))
+            found.append((item, reverse(item.url_name, args=arguments)))
         except NoReverseMatch:
             continue
     holding = max((url for _, url in found if path.startswith(url)), key=len, default=None)

@@ -287,4 +287,5 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
 def nav_links(context: dict[str, Any], menu: str) -> list[navigation.Link]:
     """The links of a menu, ``{% nav_links "provider" as links %}``."""
     request = context.get("request")
-    return navigation.links(menu, request.path if request else "")
+    slug = getattr(context.get("provider"), "slug", "")
+    return navigation.links(menu, request.path if request else "", slug)
