@@ -1,3 +1,1 @@
-from petplace.celery import app as celery_app
-
-__all__ = ["celery_app"]
+"""The project package. It imports nothing: the supervisor needs only ``petplace.embedded`` and should start at once."""

@@ -1,6 +1,5 @@
 """The embedded PostgreSQL: the binaries of a Python package under our own supervision."""
 
-import contextlib
 import importlib.util
 import os
 import platform
@@ -148,25 +147,36 @@ class Postgres:
             )
 
     def _clear_stale_lock(self) -> None:
-        """Deal with the lock file of an earlier server on this folder. We hold the folder's lock already.
+        """Deal with the lock files of an earlier server on this folder. We hold the folder's lock already.
 
         A server whose supervisor was killed is still shutting down: wait for it. A process id that now belongs to
-        something else would make PostgreSQL refuse to start: remove the file.
+        something else would make PostgreSQL refuse to start, so ours takes its place: PostgreSQL knows that its own
+        parent is no server. The rest of the file stays, because PostgreSQL finds by it the shared memory of server
+        processes that outlived a crash, and must not start beside those.
         """
         lock = self.data / "postmaster.pid"
-        socket_lock = self.run / f".s.PGSQL.{PORT}.lock"
-        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
-            pid = int(lock.read_text().splitlines()[0])
-            if is_alive(pid) and self._is_our_server(pid) and not wait_until(lambda: not is_alive(pid), 20, 0.1):
+        pid = _first_number(lock)
+        if pid is not None and is_alive(pid):
+            if self._is_our_server(pid) and not wait_until(lambda: not is_alive(pid), 20, 0.1):
                 os.kill(pid, signal.SIGQUIT)
                 if not wait_until(lambda: not is_alive(pid), 10, 0.1):
                     raise ServerError(f"An older PostgreSQL (process {pid}) still holds {self.data} and does not end.")
-        lock.unlink(missing_ok=True)
-        socket_lock.unlink(missing_ok=True)
+            if lock.exists():
+                _, _, rest = lock.read_text().partition("\n")
+                lock.write_text(f"{os.getpid()}\n{rest}")
+        # Nothing else makes sockets in this folder, so what lies here is stale once the server is gone.
+        (self.run / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
     def _is_our_server(self, pid: int) -> bool:
         command = command_line(pid)
         return "postgres" in command and str(self.data) in command
+
+
+def _first_number(path: Path) -> int | None:
+    try:
+        return int(path.read_text().splitlines()[0])
+    except (FileNotFoundError, ValueError, IndexError):
+        return None
 
 
 def _environment() -> dict[str, str]:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LOG_LIMIT = 5_000_000  # bytes; a longer log is set aside at the next start
@@ -96,6 +95,7 @@ def spawn(
     argv: Sequence[str],
     *,
     log: Path | None = None,
+    output: int | None = None,
     env: Mapping[str, str] | None = None,
     account: Account | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
@@ -106,6 +106,7 @@ def spawn(
     """Start ``argv`` so that it gets ``death_signal`` when this process ends in whatever way, also by ``kill -9``.
 
     Call it from the main thread: Linux sends the death signal when the starting thread ends.
+    What it writes is added to the file ``log``; with ``output`` (``subprocess.PIPE``) only its errors are.
     ``watch`` chooses the pipe instead of the kernel's death signal.
     """
     plan = {
@@ -115,24 +116,24 @@ def spawn(
         "signal": int(death_signal),
         "watch": _watch_pipe() if watch else None,
     }
-    output: int | None = None
+    errors = None
     if log is not None:
         rotate(log)
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(plan), *argv],
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=errors if output is None else output,
+            stderr=errors,
             env=None if env is None else dict(env),
             cwd=cwd,
             start_new_session=True,
             pass_fds=[_watch_pipe()] if watch else [],
         )
     finally:
-        if output is not None:
-            os.close(output)
+        if errors is not None:
+            os.close(errors)
     return Child(name, process, stop_signal)
 
 
@@ -216,15 +217,14 @@ class FolderLock:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def __enter__(self) -> "FolderLock":
+    @property
+    def is_held(self) -> bool:
+        return self._descriptor is not None
+
+    def take(self) -> None:
+        """Acquire, or raise ServerError saying who holds it."""
         if not self.acquire():
             raise ServerError(
                 f"Pet Place is already running on {self.path.parent} (process {self.holder()}). "
                 "Stop it first, or set PETPLACE_DATA_DIR to another folder."
             )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()

@@ -41,16 +41,20 @@ class EmbeddedServers:
             self.valkey = Valkey(self.root, self.run, self.logs / "valkey.log", account=account, is_durable=is_durable)
 
     def start(self) -> None:
-        prepare_folder(self.data_dir)
-        prepare_folder(self.logs, mode=0o700)
-        with_error = True
-        self.lock.__enter__()
+        """Take the data folder and start the servers. Raises ServerError with a sentence when that cannot be."""
+        self.claim()
         try:
             self._start()
-            with_error = False
-        finally:
-            if with_error:
-                self.stop()
+        except BaseException:
+            self.stop()
+            raise
+
+    def claim(self) -> None:
+        """Take the data folder for this process, once."""
+        if not self.lock.is_held:
+            prepare_folder(self.data_dir)
+            prepare_folder(self.logs, mode=0o700)
+            self.lock.take()
 
     def _start(self) -> None:
         if self.postgres is None and self.valkey is None:
@@ -59,8 +63,9 @@ class EmbeddedServers:
             paths.SHARED_STATE_DIR.mkdir(mode=0o755, parents=True, exist_ok=True)
             prepare_folder(self.root)
             (self.root / "belongs-to").write_text(f"{self.data_dir}\n")
+            name = self.account.name if self.account else "nobody"
             self.report(
-                f"{self.data_dir} is closed to the account '{self._account_name}': servers write to {self.root}"
+                f"The account '{name}' may not enter {self.data_dir}: the servers keep their data in {self.root}"
             )
         prepare_folder(self.run, mode=0o700)
         own(self.run, self.account)
@@ -74,9 +79,15 @@ class EmbeddedServers:
         if self.valkey is not None:
             self.valkey.wait()
 
-    @property
-    def _account_name(self) -> str:
-        return self.account.name if self.account else ""
+    def revive(self) -> list[str]:
+        """Start again what ended by itself; return the names."""
+        revived = []
+        for server in (self.postgres, self.valkey):
+            if server is not None and server.child is not None and not server.child.is_running():
+                revived.append(server.child.name)
+                server.start()
+                server.wait()
+        return revived
 
     def stop(self) -> None:
         for server in (self.valkey, self.postgres):
@@ -109,10 +120,10 @@ def prepare_folder(path: Path, mode: int | None = None) -> None:
         mode = 0o711 if os.geteuid() == 0 else 0o700
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise ServerError(f"{path} is in the way: it must be a folder.")
-    created = not path.exists()
+    is_new = not path.exists()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    owner = path.stat().st_uid
-    if owner not in (os.geteuid(), *([account.uid] if (account := server_account()) else [])):
+    account = server_account()
+    if path.stat().st_uid not in {os.geteuid(), account.uid if account else os.geteuid()}:
         raise ServerError(f"{path} belongs to another user. Set PETPLACE_DATA_DIR to a folder of yours.")
-    if created or mode == 0o700:
+    if is_new or mode == 0o700:
         path.chmod(mode)

@@ -1,0 +1,39 @@
+"""``manage.py prepare``: bring the database up to this code, and fill an empty one with the demo town."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+
+class Command(BaseCommand):
+    help = "Migrate the database and, in the demo, fill an empty one. Safe to run again."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._migrate()
+        if settings.DEMO and not apps.get_model("providers", "Provider").objects.exists():
+            with self._step("Building the demo town"):
+                call_command("seed_demo", stdout=self.stdout)
+
+    def _migrate(self) -> None:
+        executor = MigrationExecutor(connection)
+        pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        if pending:
+            with self._step(f"Migrating the database, {pending} steps"):
+                call_command("migrate", interactive=False, verbosity=0)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        self.stdout.write(f"{name} ...")
+        self.stdout.flush()
+        yield
+        self.stdout.write(f"  done in {time.monotonic() - started:.0f} s")
