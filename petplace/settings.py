@@ -295,7 +295,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "bookings-due": {"task": "bookings.tasks.process_due", "schedule": 15.0},
     "bookings-sweep": {"task": "bookings.tasks.sweep", "schedule": crontab(minute=7)},
-    "deliveries": {"task": "messaging.tasks.deliver_due", "schedule": 5.0},
+    "deliveries": {"task": "messaging.tasks.deliver_due", "schedule": 5.0, "options": {"expires": 5}},
     "open-hours": {"task": "providers.tasks.extend_open_hours", "schedule": crontab(hour=2, minute=30)},
     "housekeeping": {"task": "petplace.tasks.housekeeping", "schedule": crontab(hour=3, minute=10)},
 }

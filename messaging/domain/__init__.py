@@ -1,3 +1,3 @@
-from messaging.domain.notifications import cancel, notify
+from messaging.domain.notifications import cancel, notify, read, read_all
 
-__all__ = ["cancel", "notify"]
+__all__ = ["cancel", "notify", "read", "read_all"]

@@ -7,6 +7,7 @@ from django.db import transaction
 from accounts.models import User
 from messaging.models import Channel, Delivery, DeliveryState, Notification
 
+TITLE_LENGTH = 200
 DEFAULT_CHANNELS = (Channel.IN_APP, Channel.EMAIL)
 
 
@@ -28,11 +29,11 @@ def notify(
     """Write a notification and its deliveries, due at ``due_at`` (default ``now``).
 
     ``key`` makes it once per person: a second call with the same key writes nothing and returns None. Side effects:
-    rows only, so that it is as certain as the caller's transaction.
+    rows only, so that it is as certain as the caller's transaction. A title that is too long is cut: names are in it.
     """
     due_at = due_at or now
     notification = Notification(
-        user=user, kind=kind, key=key, topic=topic, title=title, body=body, url=url, due_at=due_at,
+        user=user, kind=kind, key=key, topic=topic, title=_one_line(title), body=body, url=url, due_at=due_at,
         useless_after=useless_after,
     )  # fmt: skip
     Notification.objects.bulk_create([notification], ignore_conflicts=True)
@@ -47,7 +48,7 @@ def notify(
 def cancel(*, topic: str, kind: str, now: datetime) -> int:
     """Take back what is not sent yet of ``kind`` about ``topic``. Returns the number of notifications taken back.
 
-    Locks the waiting deliveries first: one that a worker is carrying at this moment is waited for, and then was sent.
+    What a worker has in its hands at this moment may still go out, and is then recorded as sent.
     """
     waiting = Delivery.objects.select_for_update(of=("self",)).filter(
         notification__topic=topic, notification__kind=kind, state=DeliveryState.WAITING
@@ -57,3 +58,21 @@ def cancel(*, topic: str, kind: str, now: datetime) -> int:
     return Notification.objects.filter(topic=topic, kind=kind, cancelled_at__isnull=True, due_at__gt=now).update(
         cancelled_at=now
     )
+
+
+@transaction.atomic
+def read(notification: Notification, *, now: datetime) -> Notification:
+    """Mark one as read; the first time counts."""
+    Notification.objects.filter(pk=notification.pk, read_at__isnull=True).update(read_at=now)
+    notification.refresh_from_db(fields=["read_at"])
+    return notification
+
+
+def read_all(user: User, *, now: datetime) -> int:
+    """Mark all that ``user`` can see as read. Returns how many were not."""
+    return Notification.objects.visible_to(user, now=now).unread().update(read_at=now)
+
+
+def _one_line(title: str) -> str:
+    text = " ".join(title.split())
+    return text if len(text) <= TITLE_LENGTH else f"{text[: TITLE_LENGTH - 1]}\N{HORIZONTAL ELLIPSIS}"
