@@ -115,6 +115,16 @@ class FailSafeClient(RedisCacheClient):
     def clear(self) -> bool:
         return self._try(lambda: super(FailSafeClient, self).clear(), False)
 
+    def hit(self, key: str, period: int) -> tuple[int, int] | None:
+        def count() -> tuple[int, int]:
+            # SET NX opens the window with its end, INCR counts in it: one round trip, one step for the server.
+            with self.get_client(key, write=True).pipeline(transaction=True) as pipe:
+                pipe.set(key, 0, ex=period, nx=True).incr(key).ttl(key)
+                _, number, seconds = pipe.execute()
+            return int(number), int(seconds)
+
+        return self._try(count, None)
+
 
 class FailSafeRedisCache(RedisCache):
     """Redis as Django's cache, where a lost or silent server is an empty cache, never an error or a long wait.
@@ -127,3 +137,11 @@ class FailSafeRedisCache(RedisCache):
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
         self._class = FailSafeClient
+
+    def hit(self, key: str, period: int) -> tuple[int, int] | None:
+        """Count ``key`` within ``period`` seconds from its first hit, atomically.
+
+        Returns the count with this one and the seconds until the window ends; None when the server is away.
+        """
+        client: FailSafeClient = self._cache
+        return client.hit(self.make_and_validate_key(key), period)

@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "petplace.middleware.RefuseBadBytesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "petplace.api.middleware.ApiAnswersMiddleware",
     "petplace.middleware.DatabaseAwayMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -237,7 +238,11 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["petplace.api.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["petplace.api.parsers.StrictJSONParser", "rest_framework.parsers.MultiPartParser"],
+    # Views that take files name petplace.api.parsers.UploadParser.
+    "DEFAULT_PARSER_CLASSES": ["petplace.api.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "petplace.api.negotiation.LenientContentNegotiation",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS tells nothing that the OpenAPI document does not
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_PAGINATION_CLASS": "petplace.api.pagination.PageNumberPagination",
     "DEFAULT_SCHEMA_CLASS": "petplace.api.schema.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["petplace.api.throttling.AnonThrottle", "petplace.api.throttling.UserThrottle"],
@@ -252,12 +257,16 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+API_MAX_BODY_BYTES = 1_000_000
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
     "SIGNING_KEY": JWT_SIGNING_KEY,
     "ALGORITHM": "HS256",
     "USER_ID_FIELD": "uid",
+    "AUDIENCE": "petplace-api",
+    "ISSUER": "petplace",
+    "LEEWAY": 5,  # seconds by which the clocks of our machines may differ
     "USER_ID_CLAIM": "sub",
     "UPDATE_LAST_LOGIN": False,
 }
@@ -272,6 +281,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "ENUM_NAME_OVERRIDES": {},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "petplace.api.schema.add_problem",
+    ],
 }
 
 # --- Celery -------------------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 import bookings.provider_urls
 import providers.urls
 from bookings.views import search as search_views
 from petplace import health, views
+from petplace.api import views as api_views
 from providers.views import public as provider_views
 
 urlpatterns = [
@@ -27,6 +28,7 @@ urlpatterns = [
     path("reviews/", include("reviews.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("petplace.api.urls")),
+    re_path(r"^api/", api_views.not_found),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

@@ -1,15 +1,21 @@
 """Errors of the API as ``application/problem+json`` (RFC 9457), made in one place."""
 
+import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+import orjson
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.http import Http404
+from django.db import DataError, IntegrityError
+from django.db.models import ProtectedError, RestrictedError
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from petplace.errors import DomainError
+
+logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 TITLES = {
@@ -18,7 +24,6 @@ TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
-    406: "Not acceptable",
     409: "Conflict",
     413: "Too large",
     415: "Unsupported media type",
@@ -26,13 +31,15 @@ TITLES = {
     429: "Too many requests",
     503: "Service unavailable",
 }
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+CONFLICT_STATES = {"23505", "23P01", "23503", "23001"}  # unique, exclusion, foreign key, restrict
+CHECK_VIOLATION = "23514"
 CODES = {
     400: "invalid",
     401: "not_authenticated",
     403: "not_allowed",
     404: "not_found",
     405: "method_not_allowed",
-    406: "not_acceptable",
     413: "too_large",
     415: "unsupported_media_type",
     429: "throttled",
@@ -49,6 +56,11 @@ def body(status_code: int, code: str, detail: str, **extra: Any) -> dict[str, An
         "code": code,
         **extra,
     }
+
+
+def plain_response(status_code: int, code: str, detail: str) -> HttpResponse:
+    """Return a problem outside REST framework's views."""
+    return HttpResponse(orjson.dumps(body(status_code, code, detail)), status=status_code, content_type=CONTENT_TYPE)
 
 
 def response(status_code: int, code: str, detail: str, **extra: Any) -> Response:
@@ -76,12 +88,14 @@ def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Answer any expected error; None lets an unexpected one (a bug, a lost database) go up."""
     if isinstance(exc, DomainError):
-        set_rollback()
-        extra = dict(exc.extra)
-        if exc.fields or exc.status == 400:
-            extra["errors"] = exc.fields or {"non_field_errors": [exc.message]}
-        return response(exc.status, exc.code, exc.message, **extra)
-    if isinstance(exc, Http404):
+        return _domain_error(exc)
+    if isinstance(exc, DataError | IntegrityError):
+        return _database_refusal(exc, context)
+    if isinstance(exc, RequestDataTooBig):
+        return response(413, "too_large", "The request is too large.")
+    if isinstance(exc, SuspiciousOperation):
+        exc = exceptions.ParseError("The request cannot be read.")
+    elif isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied(*exc.args)
@@ -93,14 +107,44 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if isinstance(exc, exceptions.ValidationError):
         errors = _flatten(exc.detail)
         return response(status.HTTP_400_BAD_REQUEST, "invalid", "Please correct the marked fields.", errors=errors)
-    code = CODES.get(exc.status_code, exc.default_code)
-    if exc.status_code == status.HTTP_401_UNAUTHORIZED and not isinstance(exc, exceptions.NotAuthenticated):
-        code = str(getattr(exc.detail, "code", None) or exc.default_code)
-    detail = exc.detail.get("detail", exc.default_detail) if isinstance(exc.detail, dict) else exc.detail
-    extra = {"errors": {"non_field_errors": [str(detail)]}} if exc.status_code == 400 else {}
-    answer = response(exc.status_code, code, str(detail), **extra)
-    if auth_header := getattr(exc, "auth_header", None):
+    return _api_error(exc)
+
+
+def _domain_error(error: DomainError) -> Response:
+    set_rollback()
+    extra = dict(error.extra)
+    if error.fields or error.status == 400:
+        extra["errors"] = error.fields or {"non_field_errors": [error.message]}
+    return response(error.status, error.code, error.message, **extra)
+
+
+def _api_error(error: exceptions.APIException) -> Response:
+    code = CODES.get(error.status_code, error.default_code)
+    if error.status_code == status.HTTP_401_UNAUTHORIZED and not isinstance(error, exceptions.NotAuthenticated):
+        code = str(getattr(error.detail, "code", None) or error.default_code)
+    detail = error.detail.get("detail", error.default_detail) if isinstance(error.detail, dict) else error.detail
+    extra = {"errors": {"non_field_errors": [str(detail)]}} if error.status_code == 400 else {}
+    answer = response(error.status_code, code, str(detail), **extra)
+    if auth_header := getattr(error, "auth_header", None):
         answer["WWW-Authenticate"] = auth_header
-    if wait := getattr(exc, "wait", None):
-        answer["Retry-After"] = str(max(1, int(wait)))
+    if isinstance(error, exceptions.Throttled):
+        answer["Retry-After"] = str(max(1, int(error.wait or 1)))
     return answer
+
+
+def _database_refusal(error: DataError | IntegrityError, context: dict[str, Any]) -> Response | None:
+    """Answer what the database refused although every check before it let it pass.
+
+    Two people at once (unique and exclusion constraints, a row that is gone or still needed) is a conflict. A value
+    that does not fit or a broken check constraint is a check that we forgot: the client gets a 400, we get a log line.
+    """
+    state = getattr(error.__cause__, "sqlstate", "") or ""
+    if isinstance(error, ProtectedError | RestrictedError) or state in CONFLICT_STATES:
+        set_rollback()
+        return response(409, "conflict", "Somebody or something else was faster. Please look again and retry.")
+    if state.startswith("22") or state == CHECK_VIOLATION:
+        logger.error("The database refused what our checks let pass, in %s: %s", context.get("view"), error)
+        set_rollback()
+        message = "A value is outside of what can be stored."
+        return response(400, "invalid", message, errors={"non_field_errors": [message]})
+    return None
