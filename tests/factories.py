@@ -8,6 +8,8 @@ from factory.django import DjangoModelFactory
 
 from accounts.models import User
 from pets.models import CareRecord, Pet, Vaccination
+from providers.domain import applications, branches, hours, resources, services
+from providers.models import Branch, Provider, Resource, Service
 
 # --- accounts -----------------------------------------------------------------------------------
 
@@ -62,3 +64,60 @@ class CareRecordFactory(DjangoModelFactory[CareRecord]):
     kind = "checkup"
     on = dt.date(2026, 6, 1)
     note = "All fine."
+
+
+# --- providers (through the domain: a provider is more than its row) -----------------------------
+
+LONG_AGO = dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC)
+
+
+def make_provider(
+    manager: User | None = None,
+    *,
+    kind: str = "sitter",
+    currency: str = "EUR",
+    state: str = "approved",
+    now: dt.datetime = LONG_AGO,
+    **fields: Any,
+) -> Provider:
+    """Return a provider in ``draft``, ``submitted``, ``approved``, ``rejected`` or ``suspended``; no branch yet."""
+    manager = manager or UserFactory()
+    name = fields.pop("name", "Happy Paws")
+    provider = applications.start(manager, name=name, kind=kind, currency=currency, now=now, **fields)
+    if state != "draft":
+        provider = applications.submit(provider, by=manager, now=now)
+    if state == "rejected":
+        provider = applications.reject(provider, by=None, reason="Not yet.", now=now)
+    if state in ("approved", "suspended"):
+        provider = applications.approve(provider, by=None, now=now)
+    if state == "suspended":
+        provider = applications.suspend(provider, by=None, reason="For now.", now=now)
+    return provider
+
+
+def make_branch(provider: Provider | None = None, *, now: dt.datetime = LONG_AGO, **fields: Any) -> Branch:
+    """Return a branch in Berlin. The first one of a provider of one person comes with that person as a resource."""
+    values = {"name": "Home", "address": "Example Street 1", "latitude": 52.52, "longitude": 13.405}
+    values |= {"time_zone": "Europe/Berlin", "city": "Berlin", "country": "DE"}
+    return branches.create(provider or make_provider(), now=now, **(values | fields))
+
+
+def make_resource(
+    branch: Branch, *, kind: str = "person", always: bool = True, now: dt.datetime = LONG_AGO, **fields: Any
+) -> Resource:
+    """Return a resource that is always open, or (``always=False``) has the default hours of its kind."""
+    resource = resources.create(branch, kind=kind, name=fields.pop("name", f"A {kind}"), now=now, **fields)
+    if always:
+        hours.set_weekly(resource, hours.ALWAYS, now=now)
+    return resource
+
+
+def make_service(
+    branch: Branch | None = None, *, kind: str = "walking", now: dt.datetime = LONG_AGO, **fields: Any
+) -> Service:
+    """Return a service (30 minutes of walking for dogs and cats by default) at ``branch``."""
+    branch = branch or make_branch()
+    values: dict[str, Any] = {"name": f"A {kind} service", "price": 2500, "species": ["dog", "cat"], "max_pets": 3}
+    if not fields.get("is_overnight") and kind != "boarding":
+        values["duration_minutes"] = 30
+    return services.create(branch.provider, branch=branch, kind=kind, now=now, **(values | fields))
