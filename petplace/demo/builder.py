@@ -70,11 +70,10 @@ class _Builder:
             self.people()
             for city in CITIES:
                 self.say(f"{city.name}: {city.providers} businesses, {city.owners} pet owners")
-                self.city(city)
+                with expansion.postponed(now=self.now, since=self.start.date()):
+                    self.city(city)
             self.say("Bookings, past and future")
             self.bookings()
-            self.say("Open hours up to the horizon")
-            expansion.extend_all(now=self.now)
             self.settle_history()
         return Summary(
             providers=Provider.objects.count(),
@@ -195,7 +194,7 @@ class _Builder:
     def shifts(self, resource: Resource, number: int, kind: ProviderKind) -> None:
         opens, closes = ((7, 20) if kind == ProviderKind.WALKER else (9, 18)) if number % 2 else (8, 16)
         days = range(7) if kind in (ProviderKind.WALKER, ProviderKind.SITTER) else range(6 if number % 2 else 5)
-        hours.set_weekly(resource, [(day, opens * 60, closes * 60) for day in days], now=self.start)
+        hours.set_weekly(resource, [hours.WeeklySpan(day, opens * 60, closes * 60) for day in days], now=self.start)
         if number == 2:
             away = self.midnight(resource.branch.zone, 12)
             hours.add_time_off(resource, start=away, end=away + timedelta(days=3), reason="Vacation", now=self.start)

@@ -160,11 +160,11 @@ OFFERS = {
 # What each kind of business has: (kind of resource, name, how many at the smallest and the largest).
 RESOURCES = {
     P.WALKER: (("person", "Walker", 1, 3),),
-    P.SITTER: (("person", "Sitter", 1, 2), ("room", "Guest room", 2, 4), ("kennel", "Day place", 2, 5)),
+    P.SITTER: (("person", "Sitter", 1, 2), ("room", "Guest room", 1, 3), ("kennel", "Day place", 2, 3)),
     P.GROOMER: (("person", "Groomer", 2, 4), ("table", "Table", 1, 3)),
-    P.CLINIC: (("person", "Veterinarian", 2, 4), ("room", "Exam room", 2, 3)),
+    P.CLINIC: (("person", "Veterinarian", 1, 3), ("room", "Exam room", 1, 2)),
     P.TRAINER: (("person", "Trainer", 1, 2),),
-    P.SHOP: (("person", "Shop assistant", 1, 2), ("kennel", "Day place", 3, 6)),
+    P.SHOP: (("person", "Shop assistant", 1, 2), ("kennel", "Day place", 2, 4)),
 }
 
 PETS = (

@@ -14,6 +14,8 @@ How the clock's two odd nights are read (docs/architecture.md):
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -129,30 +131,52 @@ def last_day(today: date) -> date:
     return today + timedelta(days=settings.OPEN_HOURS_HORIZON_DAYS)
 
 
-def expand(resource: Resource, *, today: date) -> list[Span]:
-    """Return the open hours of ``resource`` from the day before ``today`` to the horizon. Reads its rules only."""
+def expand(resource: Resource, *, today: date, since: date | None = None) -> list[Span]:
+    """Return the open hours of ``resource`` from ``since`` (default: the day before ``today``) to the horizon.
+
+    Reads its rules only.
+    """
     return spans(
         resource.branch.zone,
         weekly=resource.weekly_hours.all(),
         overrides=resource.overrides.all(),
         time_off=[(off.during.lower, off.during.upper) for off in resource.time_off.all()],
-        first=today - timedelta(days=1),
+        first=since or today - timedelta(days=1),
         last=last_day(today),
     )
 
 
+_postponed: ContextVar[set[int] | None] = ContextVar("postponed", default=None)
+
+
+@contextmanager
+def postponed(*, now: datetime, since: date | None = None) -> Iterator[None]:
+    """Refresh once, at the end, each resource whose rules change inside: for bulk loads in one transaction."""
+    touched: set[int] = set()
+    token = _postponed.set(touched)
+    try:
+        yield
+    finally:
+        _postponed.reset(token)
+    for resource in Resource.objects.filter(pk__in=touched).order_by("pk"):
+        refresh(resource, now=now, since=since)
+
+
 @transaction.atomic
-def refresh(resource: Resource, *, now: datetime) -> None:
+def refresh(resource: Resource, *, now: datetime, since: date | None = None) -> None:
     """Write the open hours of ``resource`` anew.
 
     Locks the resource's row first, as a reservation does: a rule that changes meanwhile is either seen whole or comes
     after. Rules are read again under the lock.
     """
+    if (touched := _postponed.get()) is not None:
+        touched.add(resource.pk)
+        return
     locked = Resource.objects.select_for_update(no_key=True, of=("self",)).select_related("branch").get(pk=resource.pk)
     today = now.astimezone(locked.branch.zone).date()
     row = OpenHours(
         resource=locked,
-        open=[DateTimeTZRange(*span) for span in expand(locked, today=today)],
+        open=[DateTimeTZRange(*span) for span in expand(locked, today=today, since=since)],
         expanded_until=last_day(today),
     )
     OpenHours.objects.bulk_create(
