@@ -34,13 +34,13 @@ Zone = str | tzinfo | None
 
 
 @register.filter
-def money(amount: int | None, currency: str = "USD") -> str:
+def money(amount: int | str | None, currency: str = "USD") -> str:
     """Minor units to ``$1,250.00``; nothing stays nothing."""
     return "" if amount is None or amount == "" else format_money(int(amount), str(currency))
 
 
 @register.filter
-def money_short(amount: int | None, currency: str = "USD") -> str:
+def money_short(amount: int | str | None, currency: str = "USD") -> str:
     """As ``money``, without a zero fraction (``$45``): for cards and map pins."""
     return "" if amount is None or amount == "" else format_money(int(amount), str(currency), short=True)
 
@@ -141,7 +141,7 @@ def zone_label(moment: datetime | None, zone: Zone = None) -> str:
 
 
 @register.filter
-def duration(value: int | timedelta | None) -> str:
+def duration(value: int | str | timedelta | None) -> str:
     """Minutes (or a timedelta) as ``45 min``, ``1 h 30 min``, ``2 days``."""
     if value is None or value == "":
         return ""
@@ -158,7 +158,7 @@ def duration(value: int | timedelta | None) -> str:
 
 
 @register.filter
-def distance(meters: float | None) -> str:
+def distance(meters: float | str | None) -> str:
     """``850 m`` below a kilometer, ``2.4 km`` above, whole kilometers from ten."""
     if meters is None or meters == "":
         return ""
