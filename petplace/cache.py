@@ -3,8 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis import ConnectionPool
@@ -13,8 +13,6 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
-
-Answer = TypeVar("Answer")
 
 # After a failure nobody in this process waits for the server again for so long (seconds).
 PAUSE = 2.0
@@ -58,6 +56,11 @@ _pools_lock = threading.Lock()
 class FailSafeClient(RedisCacheClient):
     """Connect and ask once: the library's own retries would multiply the time that a request waits."""
 
+    # Private names of Django's client, which its type stubs leave out.
+    _servers: list[str]
+    _pool_options: dict[str, Any]
+    _get_connection_pool_index: Callable[[bool], int]
+
     def __init__(self, servers: list[str], **options: Any) -> None:
         options.setdefault("socket_timeout", 0.25)
         options.setdefault("socket_connect_timeout", 0.25)
@@ -71,49 +74,49 @@ class FailSafeClient(RedisCacheClient):
                 _pools[server] = ConnectionPool.from_url(server, **self._pool_options)
             return _pools[server]
 
-    def _try(self, work: Callable[[], Answer], otherwise: Answer) -> Answer:
+    def _try(self, work: Callable[..., Any], *arguments: Any, otherwise: Any) -> Any:
         if self.circuit.is_open():
             return otherwise
         try:
-            answer = work()
+            answer = work(*arguments)
         except (RedisError, OSError) as error:
             self.circuit.failed(error)
             return otherwise
         self.circuit.worked()
         return answer
 
-    def add(self, key: str, value: Any, timeout: int | None) -> bool:
-        return self._try(lambda: super(FailSafeClient, self).add(key, value, timeout), True)
+    def add(self, key: Any, value: Any, timeout: Any) -> Any:
+        return self._try(super().add, key, value, timeout, otherwise=True)
 
-    def get(self, key: str, default: Any) -> Any:
-        return self._try(lambda: super(FailSafeClient, self).get(key, default), default)
+    def get(self, key: Any, default: Any) -> Any:
+        return self._try(super().get, key, default, otherwise=default)
 
-    def set(self, key: str, value: Any, timeout: int | None) -> None:
-        self._try(lambda: super(FailSafeClient, self).set(key, value, timeout), None)
+    def set(self, key: Any, value: Any, timeout: Any) -> Any:
+        return self._try(super().set, key, value, timeout, otherwise=None)
 
-    def touch(self, key: str, timeout: int | None) -> bool:
-        return self._try(lambda: super(FailSafeClient, self).touch(key, timeout), False)
+    def touch(self, key: Any, timeout: Any) -> Any:
+        return self._try(super().touch, key, timeout, otherwise=False)
 
-    def delete(self, key: str) -> bool:
-        return self._try(lambda: super(FailSafeClient, self).delete(key), False)
+    def delete(self, key: Any) -> Any:
+        return self._try(super().delete, key, otherwise=False)
 
-    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        return self._try(lambda: super(FailSafeClient, self).get_many(keys), {})
+    def get_many(self, keys: Any) -> Any:
+        return self._try(super().get_many, keys, otherwise={})
 
-    def has_key(self, key: str) -> bool:
-        return self._try(lambda: super(FailSafeClient, self).has_key(key), False)
+    def has_key(self, key: Any) -> Any:
+        return self._try(super().has_key, key, otherwise=False)
 
-    def incr(self, key: str, delta: int) -> int:
-        return self._try(lambda: super(FailSafeClient, self).incr(key, delta), delta)
+    def incr(self, key: Any, delta: Any) -> Any:
+        return self._try(super().incr, key, delta, otherwise=delta)
 
-    def set_many(self, data: Mapping[str, Any], timeout: int | None) -> None:
-        self._try(lambda: super(FailSafeClient, self).set_many(data, timeout), None)
+    def set_many(self, data: Any, timeout: Any) -> Any:
+        return self._try(super().set_many, data, timeout, otherwise=None)
 
-    def delete_many(self, keys: Iterable[str]) -> None:
-        self._try(lambda: super(FailSafeClient, self).delete_many(keys), None)
+    def delete_many(self, keys: Any) -> Any:
+        return self._try(super().delete_many, keys, otherwise=None)
 
-    def clear(self) -> bool:
-        return self._try(lambda: super(FailSafeClient, self).clear(), False)
+    def clear(self) -> Any:
+        return self._try(super().clear, otherwise=False)
 
     def hit(self, key: str, period: int) -> tuple[int, int] | None:
         def count() -> tuple[int, int]:

@@ -54,7 +54,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         given = request.headers.get("Authorization", "")
         if not token or not constant_time_compare(given, f"Bearer {token}"):
             raise Http404
-    return ExportToDjangoView(request)
+    response: HttpResponse = ExportToDjangoView(request)
+    return response
 
 
 def _database_report(now: datetime) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def is_migrated() -> bool:
 def redis_answers() -> bool:
     """Ask once, half a second at most."""
     client = redis.Redis.from_url(
-        settings.CACHES["default"]["LOCATION"],
+        str(settings.CACHES["default"]["LOCATION"]),
         socket_timeout=0.25,
         socket_connect_timeout=0.25,
         retry=Retry(NoBackoff(), 0),

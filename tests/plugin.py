@@ -40,6 +40,13 @@ def _use_own_databases(worker: int) -> None:
         os.environ["REDIS_URL"] = f"{url.split('?')[0]}?db={2 * (worker + 1)}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the heavy tests on one of pytest-xdist's workers, so that they do not disturb each other."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("browser", "race", "fault")):
+            item.add_marker(pytest.mark.xdist_group("heavy"))
+
+
 def pytest_unconfigure() -> None:
     _stop()
 

@@ -2,6 +2,8 @@
 
 The command finds ``DATABASE_URL``, ``REDIS_URL`` and ``PETPLACE_DATA_DIR`` in its environment. For benchmarks and
 fault suites. ``--fast`` trades durability for speed.
+
+``python -m petplace.embedded clean``: remove the data folder and what the servers keep for it elsewhere.
 """
 
 import argparse
@@ -13,16 +15,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from petplace.embedded.process import ServerError
+from petplace.embedded import paths
+from petplace.embedded.process import FolderLock, ServerError
 from petplace.embedded.servers import EmbeddedServers
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m petplace.embedded", description=__doc__)
-    parser.add_argument("action", choices=["run"])
+    parser.add_argument("action", choices=["run", "clean"])
     parser.add_argument("--fast", action="store_true", help="data may be lost in a crash")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
+    if options.action == "clean":
+        return _clean()
     command = [part for index, part in enumerate(options.command) if (index, part) != (0, "--")]
     if not command:
         parser.error("no command given")
@@ -46,6 +51,17 @@ def main() -> int:
         servers.stop()
         shutil.rmtree(servers.root, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clean() -> int:
+    root, folder = paths.servers_dir(), paths.data_dir()
+    lock = FolderLock(folder)
+    if folder.exists() and not lock.acquire():
+        print(f"Pet Place is running on {folder}. Stop it first.", file=sys.stderr)
+        return 1
+    for path in (root, folder):
+        shutil.rmtree(path, ignore_errors=True)
+    return 0
 
 
 def _interrupt(*_: object) -> None:

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         os.environ["PETPLACE_DEMO"] = "0"
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    if options.with_parent:
+        end_with_parent()
     try:
         if options.only_servers:
             _run_servers()
@@ -55,7 +58,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only-servers", action="store_true", help="start only PostgreSQL and Valkey, print their URLs"
     )
+    parser.add_argument("--with-parent", action="store_true", help="stop when the starting process ends (make run)")
     return parser
+
+
+def end_with_parent() -> None:
+    """Have a kill -9 of ``make`` end the site too: a thread watches for our parent's end and asks us to stop."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _interrupt(*_: object) -> None:
