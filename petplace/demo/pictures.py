@@ -27,9 +27,8 @@ def _canvas(color: str, width: int = SIZE, height: int = SIZE) -> tuple[Image.Im
 
 
 def _png(image: Image.Image) -> bytes:
-    image = image.resize((image.width // SCALE, image.height // SCALE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    image.quantize(96).save(out, "PNG")
+    image.reduce(SCALE).quantize(96, method=Image.Quantize.FASTOCTREE).save(out, "PNG")
     return out.getvalue()
 
 
