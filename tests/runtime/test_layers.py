@@ -41,7 +41,7 @@ def doors_used(source: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("path", inner_files(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", sorted(inner_files()), ids=lambda path: str(path.relative_to(ROOT)))
 def test_domain_and_models_use_no_door(path: Path) -> None:
     assert doors_used(path.read_text()) == set()
 
