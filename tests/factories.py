@@ -7,6 +7,8 @@ import factory
 from factory.django import DjangoModelFactory
 
 from accounts.models import User
+from bookings.domain import lifecycle, quotes, reservation
+from bookings.models import Booking, Quote
 from pets.models import CareRecord, Pet, Vaccination
 from providers.domain import applications, branches, hours, resources, services
 from providers.models import Branch, Provider, Resource, Service
@@ -121,3 +123,52 @@ def make_service(
     if not fields.get("is_overnight") and kind != "boarding":
         values["duration_minutes"] = 30
     return services.create(branch.provider, branch=branch, kind=kind, now=now, **(values | fields))
+
+
+# --- bookings: by the steps that lead there -----------------------------------------------------
+
+# A Tuesday, 09:00 in Berlin. Tests book from here on.
+NOW = dt.datetime(2026, 11, 17, 8, 0, tzinfo=dt.UTC)
+
+
+def make_quote(service: Service, *, owner: User | None = None, now: dt.datetime = NOW, **fields: Any) -> Quote:
+    """Return a quote for one dog of ``owner`` at 15:00 in Berlin of the day after ``NOW``."""
+    owner = owner or UserFactory()
+    if "pets" not in fields:
+        fields["pets"] = [PetFactory(owner=owner)]
+    fields = {"starts_at": NOW + dt.timedelta(days=1, hours=6)} | fields
+    return quotes.create(owner=owner, service=service, now=now, **fields)
+
+
+def make_booking(
+    service: Service | None = None, *, state: str = "confirmed", now: dt.datetime = NOW, **fields: Any
+) -> Booking:
+    """Return a booking that was brought to ``state`` by the steps that lead there."""
+    by_request = state in ("pending", "declined")
+    service = service or make_service(is_instant=not by_request)
+    rest = {key: fields.pop(key) for key in ("note", "resource") if key in fields}
+    quote = make_quote(service, now=now, **fields)
+    booking = reservation.hold(quote, by=quote.owner, now=now, **rest)
+    if state == "held":
+        return booking
+    booking = reservation.place(booking, by=quote.owner, now=now)
+    if state == "pending" or (state == "confirmed" and booking.is_confirmed):
+        return booking
+    manager = manager_of(booking)
+    if state == "declined":
+        return lifecycle.decline(booking, by=manager, now=now, reason="No room.")
+    if booking.is_pending:
+        booking = lifecycle.accept(booking, by=manager, now=now)
+    if state == "cancelled":
+        return lifecycle.cancel(booking, by=booking.owner, now=now)
+    if state == "no_show":
+        return lifecycle.report_no_show(booking, by=manager, now=booking.starts_at)
+    if state in ("in_progress", "completed"):
+        booking = lifecycle.start(booking, by=manager, now=booking.starts_at)
+    if state == "completed":
+        booking = lifecycle.complete(booking, by=manager, now=booking.ends_at)
+    return booking
+
+
+def manager_of(booking: Booking) -> User:
+    return User.objects.filter(memberships__provider=booking.provider_id, memberships__role="manager").earliest("pk")

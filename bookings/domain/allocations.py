@@ -1,0 +1,183 @@
+"""Taking resources for a booking: all of them together, or none.
+
+The order of locks, everywhere in the domain of bookings, is **booking -> owner -> resources by ascending id**; invoice
+and notifications come after them. Whoever holds a resource's lock never waits for a booking or an owner, so nobody
+waits in a circle. All of it needs READ COMMITTED: each statement must see what was committed while it waited.
+
+How a reservation goes:
+
+1. One statement picks, for each kind that the service needs, the best resource that is open and free, and locks it
+   unless another transaction holds it (SKIP LOCKED): bursts spread over the places that there are.
+2. If a kind has free resources but all are locked, let go of everything, pick without locks, and lock what was picked
+   in one statement, ``ORDER BY id FOR NO KEY UPDATE``, waiting.
+3. Insert the allocations in one statement that asks again, in its own snapshot, whether each resource is open, with
+   ``ON CONFLICT DO NOTHING``: the exclusion constraint answers without an error, so without a deadlock.
+4. A row is missing: somebody was faster, or hours were changed. Roll back to the savepoint, which frees the locks, and
+   go to 1, where the lost resource is no longer a candidate. No candidates left: the time is taken.
+
+A move has allocations already. It locks the old resources together with the new ones, as in 2, before it touches a row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from bookings.domain import interval
+from bookings.models import Allocation, Booking
+from petplace.errors import DomainError
+from providers.models import Resource, Service
+
+# Each round that fails was lost to another reservation that went in, so places bound the rounds. This is the guard.
+MAX_ROUNDS = 100
+
+
+class SlotTakenError(DomainError):
+    """The time is gone. ``extra`` carries the nearest free alternatives when the reservation knows them."""
+
+    code = "slot_taken"
+    message = "This time is not free any more. Please choose another one."
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a reservation needs: one resource of each kind of ``service`` for its time and buffers.
+
+    ``resource_id`` is the one that the client insists on; ``old`` are the resources that the booking has already.
+    """
+
+    booking_id: int
+    service: Service
+    starts_at: datetime
+    ends_at: datetime
+    resource: Resource | None = None
+    old: tuple[int, ...] = ()
+
+    @property
+    def kinds(self) -> list[str]:
+        return sorted(set(self.service.needs))
+
+
+_CANDIDATES = """
+    SELECT r.id
+    FROM providers_resource r
+    JOIN providers_openhours o ON o.resource_id = r.id
+    WHERE r.branch_id = %(branch)s AND r.kind = need.kind AND r.is_active
+      AND (r.skills = '{{}}' OR %(service_kind)s = ANY(r.skills))
+      AND (%(asked)s::bigint IS NULL OR need.kind <> %(asked_kind)s OR r.id = %(asked)s)
+      AND o.open @> tstzrange(%(start)s, %(end)s)
+      AND NOT EXISTS (
+        SELECT FROM bookings_allocation a
+        WHERE a.resource_id = r.id AND a.is_live AND a.booking_id <> %(booking)s
+          AND upper(a.during) > %(start)s AND lower(a.during) < %(end)s
+      )
+    ORDER BY r.id = ANY(%(old)s::bigint[]) DESC, (
+        SELECT coalesce(sum(upper(a.during) - lower(a.during)), '0')
+        FROM bookings_allocation a
+        WHERE a.resource_id = r.id AND a.is_live
+          AND upper(a.during) > %(day_start)s AND lower(a.during) < %(day_end)s
+      ), r.position, r.id
+    LIMIT 1 {lock}
+"""
+_PICK = "SELECT need.kind, c.id FROM unnest(%(kinds)s::text[]) AS need(kind) LEFT JOIN LATERAL ({candidates}) c ON true"
+PICK_UNLOCKED = _PICK.format(candidates=_CANDIDATES.format(lock="FOR NO KEY UPDATE OF r SKIP LOCKED"))
+PICK = _PICK.format(candidates=_CANDIDATES.format(lock=""))
+LOCK = "SELECT id FROM providers_resource WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
+INSERT = """
+    INSERT INTO bookings_allocation (booking_id, resource_id, during, is_live)
+    SELECT %(booking)s, r.id, tstzrange(%(start)s, %(end)s), true
+    FROM providers_resource r
+    JOIN providers_openhours o ON o.resource_id = r.id
+    WHERE r.id = ANY(%(chosen)s::bigint[]) AND r.is_active AND o.open @> tstzrange(%(start)s, %(end)s)
+    ORDER BY r.id
+    ON CONFLICT DO NOTHING
+    RETURNING resource_id
+"""
+
+
+def take(ask: Ask) -> tuple[int, ...]:
+    """Allocate one resource of each needed kind; return their ids. Replaces what the booking has.
+
+    Must run inside the caller's transaction, which must hold the booking (or be making it) and the owner. Raises
+    SlotTakenError when there is no such combination.
+    """
+    parameters = _parameters(ask)
+    savepoint = transaction.savepoint()
+    for attempt in range(MAX_ROUNDS):
+        chosen = _choose(ask, parameters, savepoint, is_first=attempt == 0)
+        if not chosen:
+            break
+        if ask.old:
+            Allocation.objects.filter(booking_id=ask.booking_id).delete()
+        if len(_rows(INSERT, parameters | {"chosen": list(chosen)})) == len(chosen):
+            transaction.savepoint_commit(savepoint)
+            return chosen
+        transaction.savepoint_rollback(savepoint)
+    transaction.savepoint_rollback(savepoint)
+    transaction.savepoint_commit(savepoint)
+    raise SlotTakenError(_message(ask))
+
+
+def release(booking: Booking) -> None:
+    """Give the resources free. The caller holds the booking; no resource needs a lock for that."""
+    Allocation.objects.filter(booking_id=booking.pk, is_live=True).update(is_live=False)
+
+
+def next_booking_id() -> int:
+    """Return a fresh key, so that allocations can go in before the booking (their foreign key is checked at commit)."""
+    return int(_rows("SELECT nextval(pg_get_serial_sequence('bookings_booking', 'id'))", None)[0][0])
+
+
+def _choose(ask: Ask, parameters: dict[str, object], savepoint: str, *, is_first: bool) -> tuple[int, ...]:
+    """Pick a resource of each kind and hold their locks; () when some kind has none free."""
+    if settings.DISABLE_BOOKING_LOCKS:
+        return _complete(_rows(PICK, parameters))
+    if is_first and not ask.old:
+        picked = _rows(PICK_UNLOCKED, parameters)
+        if chosen := _complete(picked):
+            return chosen
+        if any(resource_id for _, resource_id in picked):
+            # What was locked out of order must go before waiting for anything.
+            transaction.savepoint_rollback(savepoint)
+    chosen = _complete(_rows(PICK, parameters))
+    if chosen:
+        _rows(LOCK, [[*chosen, *ask.old]])
+    return chosen
+
+
+def _complete(picked: Sequence[tuple[Any, ...]]) -> tuple[int, ...]:
+    ids = [int(resource_id) for _, resource_id in picked if resource_id is not None]
+    return tuple(sorted(ids)) if len(ids) == len(picked) else ()
+
+
+def _parameters(ask: Ask) -> dict[str, object]:
+    start, end = interval.taken(ask.service, ask.starts_at, ask.ends_at)
+    day_start, day_end = interval.local_day(ask.starts_at, ask.service.branch.zone)
+    return {
+        "booking": ask.booking_id,
+        "branch": ask.service.branch_id,
+        "kinds": ask.kinds,
+        "service_kind": ask.service.kind,
+        "asked": ask.resource.pk if ask.resource else None,
+        "asked_kind": ask.resource.kind if ask.resource else "",
+        "old": list(ask.old),
+        "start": start,
+        "end": end,
+        "day_start": day_start,
+        "day_end": day_end,
+    }
+
+
+def _rows(sql: str, parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
+def _message(ask: Ask) -> str:
+    if ask.resource is not None:
+        return f"{ask.resource.name} is not free at this time. Choose another time, or let anyone come."
+    return SlotTakenError.message

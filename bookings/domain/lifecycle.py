@@ -1,0 +1,203 @@
+"""The steps in the life of a booking after it was placed. Nothing else changes its state (with ``reservation``).
+
+Each step is one transaction: lock the booking's row -> read it again -> find the row in ``states.TRANSITIONS`` -> write
+-> event -> notifications and invoice. Whoever gets the lock first wins; the others find another state and get
+InvalidTransition (409). The instance that was passed in is read anew and returned.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from accounts.models import User
+from bookings import permissions
+from bookings.domain import allocations, cancellation, events
+from bookings.models import Booking
+from bookings.states import (
+    FINAL_STATES,
+    Action,
+    BookingState,
+    CancelReason,
+    Side,
+    is_allowed,
+    sources,
+)
+from bookings.validators import clean_reason
+from payments.domain import invoices
+from petplace.db import retried
+from petplace.errors import DomainError, InvalidTransition, NotAllowed
+
+ANSWER_WITHIN = timedelta(hours=settings.REQUEST_ANSWER_HOURS)
+ANSWER_BEFORE_START = timedelta(hours=1)
+FORGOTTEN_AFTER_START = timedelta(hours=24)
+COMPLETE_AFTER_END = timedelta(days=2)
+CANCEL_REASONS = {
+    Side.OWNER: CancelReason.BY_OWNER,
+    Side.PROVIDER: CancelReason.BY_PROVIDER,
+    Side.STAFF: CancelReason.BY_STAFF,
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that may be made: the booking is locked, and the table has a row for its state and this side."""
+
+    action: Action
+    side: Side
+    source: BookingState
+    by: User | None
+
+
+@retried
+def accept(booking: Booking, *, by: User, now: datetime, reason: str = "") -> Booking:
+    """Accept a request. Raises InvalidTransition when it was answered, withdrawn or has run out."""
+    step = begin(booking, Action.ACCEPT, by=by)
+    if booking.due_at is not None and booking.due_at <= now:
+        raise InvalidTransition("The time to answer this request is over.", code="request_expired")
+    if not booking.provider.is_public:
+        raise DomainError("This provider takes no bookings at present.", code="provider_unavailable")
+    booking.state, booking.due_at = BookingState.CONFIRMED, None
+    return finish(booking, step, now=now, reason=clean_reason(reason))
+
+
+@retried
+def decline(booking: Booking, *, by: User, now: datetime, reason: str = "") -> Booking:
+    """Decline a request, with a reason that the owner reads. Nothing is owed then."""
+    reason = clean_reason(reason, is_required=True)
+    step = begin(booking, Action.DECLINE, by=by)
+    booking.state, booking.due_at = BookingState.DECLINED, None
+    detail = _give_back(booking, booking.total, "Declined by the provider", now)
+    return finish(booking, step, now=now, reason=reason, detail=detail)
+
+
+@retried
+def cancel(booking: Booking, *, by: User, now: datetime, reason: str = "") -> Booking:
+    """Cancel before the visit. The owner gets back what the terms say for ``now``; any other side gives back all."""
+    reason = clean_reason(reason)
+    step = begin(booking, Action.CANCEL, by=by)
+    return _cancel(booking, step, CANCEL_REASONS[step.side], now=now, reason=reason)
+
+
+@retried
+def expire(booking: Booking, *, now: datetime) -> Booking:
+    """End a hold that was not finished, or a request that was not answered, in time."""
+    step = begin(booking, Action.EXPIRE, by=None)
+    forgotten = step.source == BookingState.PENDING and booking.starts_at + FORGOTTEN_AFTER_START <= now
+    if not forgotten and (booking.due_at is None or booking.due_at > now):
+        raise InvalidTransition("It has not run out yet.", code="not_due")
+    is_hold = step.source == BookingState.HELD
+    cause = CancelReason.HOLD_EXPIRED if is_hold else CancelReason.REQUEST_EXPIRED
+    return _cancel(booking, step, cause, now=now, reason="")
+
+
+@retried
+def start(booking: Booking, *, by: User, now: datetime, reason: str = "") -> Booking:
+    """Start the visit, not earlier than one hour before its time. It completes itself two days after its end."""
+    step = begin(booking, Action.START, by=by)
+    if now < booking.starts_at - permissions.START_EARLY:
+        raise DomainError("A visit can be started one hour before its time at the earliest.", code="too_early")
+    booking.state, booking.due_at = BookingState.IN_PROGRESS, booking.ends_at + COMPLETE_AFTER_END
+    return finish(booking, step, now=now, reason=clean_reason(reason))
+
+
+@retried
+def complete(booking: Booking, *, by: User | None, now: datetime, reason: str = "") -> Booking:
+    """Finish the visit; its invoice counts as paid at the visit. ``by`` None is the system, when it is due."""
+    step = begin(booking, Action.COMPLETE, by=by)
+    if by is None and (booking.due_at is None or booking.due_at > now):
+        raise InvalidTransition("It is not due yet.", code="not_due")
+    booking.state, booking.due_at = BookingState.COMPLETED, None
+    if booking.invoice is not None:
+        booking.invoice = invoices.settle(booking.invoice, now=now)
+    return finish(booking, step, now=now, reason=clean_reason(reason))
+
+
+@retried
+def report_no_show(booking: Booking, *, by: User, now: datetime, reason: str = "") -> Booking:
+    """Say, after the start, that nobody came. The terms say what is still to be paid."""
+    step = begin(booking, Action.NO_SHOW, by=by)
+    if now < booking.starts_at:
+        raise DomainError("This can be reported after the start.", code="too_early")
+    booking.state, booking.due_at = BookingState.NO_SHOW, None
+    refund = cancellation.Terms.from_json(booking.terms).no_show.refund_amount
+    detail = _give_back(booking, refund, "Nobody came", now)
+    return finish(booking, step, now=now, reason=clean_reason(reason), detail=detail)
+
+
+def begin(booking: Booking, action: Action, *, by: User | None) -> Step:
+    """Lock the booking, read it again, and check that ``by`` (None: the system) may take ``action`` in its state.
+
+    Raises NotAllowed when the action is not theirs in any state, InvalidTransition when not in this one.
+    """
+    lock(booking)
+    sides = (Side.SYSTEM,) if by is None else permissions.sides_of(by, booking)
+    theirs = [side for side in sides if permissions.is_sides_action(action, side)]
+    if not theirs:
+        raise NotAllowed
+    source = BookingState(booking.state)
+    for side in theirs:
+        if source in sources(action, side):
+            return Step(action, side, source, by)
+    raise InvalidTransition(f"This is not possible: the booking's state is “{source.label}”.")
+
+
+def lock(booking: Booking) -> None:
+    """Hold the booking's row until the end of the transaction, and read it again with what every step needs."""
+    rows = Booking.objects.select_related(
+        "service__branch", "service__provider", "provider", "owner", "invoice", "quote"
+    )
+    if not settings.DISABLE_BOOKING_LOCKS:
+        rows = rows.select_for_update(of=("self",), no_key=True)
+    booking.refresh_from_db(from_queryset=rows)
+
+
+def finish(
+    booking: Booking,
+    step: Step,
+    *,
+    now: datetime,
+    reason: str = "",
+    detail: dict[str, Any] | None = None,
+    changed: tuple[str, ...] = (),
+    old_starts_at: datetime | None = None,
+) -> Booking:
+    """Write the new state with its event and what people are told; give the resources free when it is a final one."""
+    if not is_allowed(step.action, step.source, booking.state, step.side):
+        raise AssertionError(f"{step} to {booking.state} is not in the table")
+    if step.source != BookingState.HELD:
+        booking.sequence += 1
+    booking.save(update_fields=["state", "cancel_reason", "due_at", "sequence", "updated_at", *changed])
+    if booking.state in FINAL_STATES:
+        allocations.release(booking)
+    event = events.record(
+        booking, step.action, from_state=step.source, side=step.side, by=step.by, now=now, reason=reason, detail=detail
+    )
+    events.tell(booking, event, now=now, old_starts_at=old_starts_at)
+    return booking
+
+
+def answer_until(starts_at: datetime, now: datetime) -> datetime:
+    """Return when a request runs out: after 24 hours or one hour before the start, whichever is first.
+
+    One that is made in the last hour can be answered until the start.
+    """
+    latest = starts_at - ANSWER_BEFORE_START
+    return min(now + ANSWER_WITHIN, latest if latest > now else starts_at)
+
+
+def _cancel(booking: Booking, step: Step, cause: CancelReason, *, now: datetime, reason: str) -> Booking:
+    refund = cancellation.refund_due(booking, now, step.side)
+    booking.state, booking.cancel_reason, booking.due_at = BookingState.CANCELLED, cause, None
+    detail = _give_back(booking, refund, cause.label, now)
+    return finish(booking, step, now=now, reason=reason, detail=detail)
+
+
+def _give_back(booking: Booking, refund: int, why: str, now: datetime) -> dict[str, Any]:
+    """Reduce the invoice, if there is one yet, and return the figures for the event."""
+    if booking.invoice is None:
+        return {}
+    kept = booking.total - refund
+    booking.invoice = invoices.reduce_to(booking.invoice, keep=kept, reason=why, now=now)
+    return {"refund": refund, "kept": kept, "currency": booking.currency}

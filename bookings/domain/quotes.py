@@ -1,0 +1,136 @@
+"""Quotes: the price and the refund table, computed once and kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.models import User
+from bookings.domain import cancellation, interval, pricing, problems
+from bookings.models import Booking, Quote, QuoteLine
+from payments.domain.invoices import Line
+from payments.models import LineKind
+from petplace.errors import InvalidInput
+from pets.models import Pet
+from providers.models import AddOn, Service
+
+LIFE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A price that nobody has asked to keep, for a visitor without an account."""
+
+    service: Service
+    starts_at: datetime
+    ends_at: datetime
+    price: pricing.Price
+    terms: cancellation.Terms
+
+
+def preview(
+    service: Service,
+    starts_at: datetime,
+    ends_at: datetime | None = None,
+    pet_count: int = 1,
+    addons: Sequence[AddOn] = (),
+) -> Preview:
+    """Price without saving. Raises InvalidInput for an impossible span or add-ons of another service."""
+    start, end = interval.for_request(service, starts_at, ends_at)
+    _check_addons(service, addons)
+    price = pricing.price(service, starts_at=start, ends_at=end, pet_count=pet_count, addons=addons)
+    return Preview(service, start, end, price, cancellation.terms(service, service.provider, start, price))
+
+
+def create(
+    *,
+    owner: User,
+    service: Service,
+    starts_at: datetime,
+    ends_at: datetime | None = None,
+    pets: Sequence[Pet],
+    addons: Sequence[AddOn] = (),
+    now: datetime,
+) -> Quote:
+    """Write a quote that is good for 30 minutes: what it says is what the booking costs, whatever changes meanwhile.
+
+    Raises InvalidInput (400) or DomainError (409) with the reason why this cannot be booked. Does not say that the time
+    is still free: only a reservation can.
+    """
+    start, end = interval.for_request(service, starts_at, ends_at)
+    _check_pets(owner, pets)
+    _check_addons(service, addons)
+    problems.refuse(problems.check(service, starts_at=start, ends_at=end, pets=pets, now=now))
+    return save(owner=owner, service=service, starts_at=start, ends_at=end, pets=pets, addons=addons, now=now)
+
+
+@transaction.atomic
+def save(
+    *,
+    owner: User,
+    service: Service,
+    starts_at: datetime,
+    ends_at: datetime,
+    pets: Sequence[Pet],
+    addons: Sequence[AddOn],
+    now: datetime,
+    price: pricing.Price | None = None,
+    terms: cancellation.Terms | None = None,
+) -> Quote:
+    """Write a quote for a span that was checked; ``price`` and ``terms`` only where they are not today's."""
+    price = price or pricing.price(service, starts_at=starts_at, ends_at=ends_at, pet_count=len(pets), addons=addons)
+    terms = terms or cancellation.terms(service, service.provider, starts_at, price)
+    quote = Quote.objects.create(
+        owner=owner,
+        service=service,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        currency=price.currency,
+        total=price.total,
+        cancellation=terms.as_json(),
+        expires_at=now + LIFE,
+    )
+    quote.pets.set(pets)
+    if addons:
+        quote.addons.set(addons)
+    QuoteLine.objects.bulk_create(
+        QuoteLine(
+            quote=quote,
+            position=position,
+            kind=line.kind,
+            description=line.description,
+            quantity=line.quantity,
+            unit_amount=line.unit_amount,
+            amount=line.amount,
+        )
+        for position, line in enumerate(price.lines)
+    )
+    return quote
+
+
+def lines_of(quote: Quote) -> list[Line]:
+    """Return the lines as they go onto the invoice."""
+    return [Line(LineKind(line.kind), line.description, line.quantity, line.unit_amount) for line in quote.lines.all()]
+
+
+def asked_at(quote: Quote) -> datetime:
+    return quote.expires_at - LIFE
+
+
+def addons_of(booking: Booking) -> list[AddOn]:
+    return list(booking.quote.addons.all())
+
+
+def _check_pets(owner: User, pets: Sequence[Pet]) -> None:
+    if len({pet.pk for pet in pets}) != len(pets):
+        raise InvalidInput("A pet is named twice.", code="pet_twice", fields={"pets": ["A pet is named twice."]})
+    if any(pet.owner_id != owner.pk for pet in pets):
+        raise InvalidInput("Choose pets of yours.", code="pet_unknown", fields={"pets": ["Choose pets of yours."]})
+
+
+def _check_addons(service: Service, addons: Sequence[AddOn]) -> None:
+    known = len({addon.pk for addon in addons}) == len(addons)
+    if not known or any(addon.service_id != service.pk or not addon.is_active for addon in addons):
+        message = "Choose extras of this service, each once."
+        raise InvalidInput(message, code="addon_unknown", fields={"addons": [message]})

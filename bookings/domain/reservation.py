@@ -1,0 +1,209 @@
+"""Keeping a time, and booking it."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.conf import settings
+
+from accounts.models import User
+from bookings.domain import allocations, events, interval, lifecycle, problems, quotes, slots, sweeps
+from bookings.models import Booking, BookingPet, Quote
+from bookings.states import Action, BookingState, Side
+from bookings.validators import clean_note
+from payments.domain import invoices
+from petplace.db import retried
+from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
+from pets.models import Pet
+from providers.choices import PaymentPolicy
+from providers.models import Resource, Service
+
+# Without the signs that people mix up when they read a reference over the phone.
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+REFERENCE_TRIES = 20
+HOLD = timedelta(minutes=settings.HOLD_MINUTES)
+ALTERNATIVES = 4
+
+R = TypeVar("R")
+
+
+def hold(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Resource | None = None) -> Booking:
+    """Keep the time of ``quote`` for 15 minutes. ``resource`` insists on one person, room or place.
+
+    Raises allocations.SlotTakenError with the nearest alternatives, or what ``problems`` finds.
+    """
+    return _reserving(quote, now, lambda: _hold_retried(quote, by=by, now=now, note=note, resource=resource))
+
+
+def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Resource | None = None) -> Booking:
+    """Hold and place in one transaction: pending for a service on request, confirmed for an instant one."""
+    return _reserving(quote, now, lambda: _book_retried(quote, by=by, now=now, note=note, resource=resource))
+
+
+@retried
+def place(booking: Booking, *, by: User, now: datetime) -> Booking:
+    """Turn a hold into a request or a confirmed booking, and write the invoice that is due at the visit.
+
+    Raises InvalidTransition with the code ``hold_expired`` when its time has run out.
+    """
+    step = lifecycle.begin(booking, Action.PLACE, by=by)
+    if booking.due_at is None or booking.due_at <= now:
+        raise InvalidTransition("Your time to finish this booking is over. Please book again.", code="hold_expired")
+    return _place(booking, step, now=now)
+
+
+def _reserving(quote: Quote, now: datetime, reserve: Callable[[], R]) -> R:
+    return reserving(quote.service, (quote.starts_at, quote.ends_at), quote.pets.count(), now, reserve)
+
+
+def reserving(service: Service, span: interval.Span, pet_count: int, now: datetime, reserve: Callable[[], R]) -> R:
+    """Run ``reserve``. When the time is taken by holds that have run out, end them and run it again.
+
+    What it raises in the end carries the nearest free times; they are looked up after the transaction has failed, so
+    that nobody waits for it.
+    """
+    try:
+        return reserve()
+    except allocations.SlotTakenError as error:
+        taken = error
+    if sweeps.free_expired_holds(service, *interval.taken(service, *span), now=now):
+        try:
+            return reserve()
+        except allocations.SlotTakenError as error:
+            taken = error
+    nights = interval.nights(*span, service.branch.zone) if service.is_overnight else 1
+    found = slots.alternatives(service, near=span[0], pets=pet_count, now=now, limit=ALTERNATIVES, nights=nights)
+    taken.extra["alternatives"] = [{"start": slot.start.isoformat(), "end": slot.end.isoformat()} for slot in found]
+    raise taken
+
+
+@retried
+def _hold_retried(quote: Quote, *, by: User, now: datetime, note: str, resource: Resource | None) -> Booking:
+    return _hold(quote, by=by, now=now, note=note, resource=resource)
+
+
+@retried
+def _book_retried(quote: Quote, *, by: User, now: datetime, note: str, resource: Resource | None) -> Booking:
+    booking = _hold(quote, by=by, now=now, note=note, resource=resource)
+    step = lifecycle.Step(Action.PLACE, Side.OWNER, BookingState.HELD, by)
+    return _place(booking, step, now=now)
+
+
+def _hold(quote: Quote, *, by: User, now: datetime, note: str, resource: Resource | None) -> Booking:
+    """Reserve. The steps, in the order of locks: owner -> checks -> resources with allocations -> booking -> event."""
+    if quote.owner_id != by.pk:
+        raise NotAllowed
+    if quote.is_expired(now=now):
+        raise DomainError("This price is too old. Please ask for a new one.", code="quote_expired")
+    note = clean_note(note)
+    service, pets = quote.service, list(quote.pets.all())
+    _check_person(by)
+    check_resource(service, resource)
+    _check_payment(service)
+    lock_owner(by)
+    _check_open_holds(by, now)
+    problems.refuse(
+        problems.check(
+            service,
+            starts_at=quote.starts_at,
+            ends_at=quote.ends_at,
+            pets=pets,
+            now=now,
+            asked_at=quotes.asked_at(quote),
+        )
+    )
+    booking_id = allocations.next_booking_id()
+    allocations.take(allocations.Ask(booking_id, service, quote.starts_at, quote.ends_at, resource))
+    return _write(quote, booking_id, pets, by=by, now=now, note=note, resource=resource)
+
+
+def _write(
+    quote: Quote, booking_id: int, pets: Sequence[Pet], *, by: User, now: datetime, note: str, resource: Resource | None
+) -> Booking:
+    service = quote.service
+    booking = Booking(
+        pk=booking_id,
+        reference=new_reference(),
+        owner=by,
+        provider=service.provider,
+        service=service,
+        note=note,
+        starts_at=quote.starts_at,
+        ends_at=quote.ends_at,
+        time_zone=service.branch.time_zone,
+        state=BookingState.HELD,
+        due_at=now + HOLD,
+        quote=quote,
+        currency=quote.currency,
+        total=quote.total,
+        terms=quote.cancellation,
+        asked_resource=resource,
+    )
+    booking.save(force_insert=True)
+    BookingPet.objects.bulk_create(BookingPet(booking=booking, pet=pet) for pet in pets)
+    events.record(booking, Action.HOLD, from_state="", side=Side.OWNER, by=by, now=now)
+    return booking
+
+
+def _place(booking: Booking, step: lifecycle.Step, *, now: datetime) -> Booking:
+    _check_payment(booking.service)
+    problems.refuse(problems.offered(booking.service))
+    if booking.starts_at <= now:
+        raise DomainError("This time has passed. Please book another one.", code="in_the_past")
+    if booking.service.is_instant:
+        booking.state, booking.due_at = BookingState.CONFIRMED, None
+    else:
+        booking.state, booking.due_at = BookingState.PENDING, lifecycle.answer_until(booking.starts_at, now)
+    booking.invoice = invoices.write(
+        provider=booking.provider,
+        payer=booking.owner,
+        subject=f"{booking.service.name}, {booking.reference}",
+        currency=booking.currency,
+        lines=quotes.lines_of(booking.quote),
+        due_at=booking.starts_at,
+    )
+    return lifecycle.finish(booking, step, now=now, changed=("invoice",))
+
+
+def lock_owner(owner: User) -> None:
+    """Hold the owner's row: it makes the number of open holds and "one place at a time" for their pets certain."""
+    if not settings.DISABLE_BOOKING_LOCKS:
+        User.objects.select_for_update(no_key=True).only("pk").get(pk=owner.pk)
+
+
+def new_reference() -> str:
+    """Return a free reference such as ``BK-7F3K9Q``; the unique constraint catches two drawn at the same moment."""
+    for _ in range(REFERENCE_TRIES):
+        reference = "BK-" + "".join(secrets.choice(ALPHABET) for _ in range(6))
+        if not Booking.objects.filter(reference=reference).exists():
+            return reference
+    raise RuntimeError("No free booking reference was found.")
+
+
+def _check_person(by: User) -> None:
+    if not by.is_active:
+        raise NotAllowed
+    if settings.REQUIRE_VERIFIED_EMAIL and not by.emailaddress_set.filter(verified=True).exists():
+        raise NotAllowed("Please confirm your e-mail address before you book.", code="email_not_verified")
+
+
+def check_resource(service: Service, resource: Resource | None) -> None:
+    if resource is None:
+        return
+    if resource.branch_id != service.branch_id or resource.kind not in service.needs or not resource.is_active:
+        message = "This service is not given by them."
+        raise InvalidInput(message, code="resource_unknown", fields={"resource": [message]})
+
+
+def _check_payment(service: Service) -> None:
+    if service.payment_policy not in settings.PAYMENT_POLICIES:
+        label = PaymentPolicy(service.payment_policy).label.lower()
+        raise DomainError(f"This service asks to {label}, which is not possible yet.", code="payment_unavailable")
+
+
+def _check_open_holds(by: User, now: datetime) -> None:
+    most = settings.OPEN_HOLDS_PER_OWNER
+    if Booking.objects.filter(owner=by, state=BookingState.HELD, due_at__gt=now).count() >= most:
+        message = f"You have {most} unfinished bookings. Finish or cancel one of them first."
+        raise DomainError(message, code="too_many_holds")

@@ -1,0 +1,93 @@
+"""What happens to bookings by itself when its time has come. Safe to run at any moment, twice, and many at once.
+
+Each row is a transaction of its own. A row that somebody works on is left to them (SKIP LOCKED); one that fails is
+logged and does not stop the others.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Q
+
+from bookings.domain import lifecycle
+from bookings.models import Booking
+from bookings.states import BookingState
+from petplace.errors import DomainError
+from providers.models import Service
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Done:
+    """How many rows were taken a step further, and how many failed."""
+
+    expired: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
+def process_due(now: datetime) -> Done:
+    """Expire holds and requests whose time is over, and complete visits that nobody closed two days after their end.
+
+    Takes at most 500 rows, the longest due first: beat comes again in seconds, and a worker that must stop can.
+    """
+    return _process(Booking.objects.due(now).order_by("due_at", "pk"), now)
+
+
+def sweep(now: datetime) -> Done:
+    """Do the same for what has no due time although it should: the net below ``process_due``, once an hour."""
+    overdue = Q(state=BookingState.PENDING, starts_at__lte=now - lifecycle.FORGOTTEN_AFTER_START) | Q(due_at__lte=now)
+    return _process(Booking.objects.filter(overdue).order_by("starts_at", "pk"), now)
+
+
+def free_expired_holds(service: Service, starts_at: datetime, ends_at: datetime, *, now: datetime) -> int:
+    """End the holds in the branch of ``service`` that ran out and still keep something in this span."""
+    holds = Booking.objects.due(now).filter(
+        state=BookingState.HELD,
+        service__branch_id=service.branch_id,
+        allocations__is_live=True,
+        allocations__during__overlap=(starts_at, ends_at),
+    )
+    return _process(holds.distinct().order_by("due_at", "pk"), now).expired
+
+
+def _process(bookings: Iterable[Booking], now: datetime) -> Done:
+    expired = completed = failed = 0
+    for pk in list(bookings.values_list("pk", flat=True)[:BATCH]):  # type: ignore[attr-defined]
+        try:
+            state = _one(pk, now)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the next run goes on
+        except Exception:
+            logger.exception("Booking %s could not be processed when it was due", pk)
+            failed += 1
+            continue
+        expired += state == BookingState.CANCELLED
+        completed += state == BookingState.COMPLETED
+    if expired or completed or failed:
+        logger.info("Bookings due: %s expired, %s completed, %s failed", expired, completed, failed)
+    return Done(expired, completed, failed)
+
+
+@transaction.atomic
+def _one(pk: int, now: datetime) -> str | None:
+    """Take one booking a step further, unless somebody else has it or has been faster."""
+    rows = Booking.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+    booking = rows.filter(pk=pk).first()
+    if booking is None:
+        return None
+    try:
+        if booking.state in (BookingState.HELD, BookingState.PENDING):
+            return lifecycle.expire(booking, now=now).state
+        if booking.state == BookingState.IN_PROGRESS:
+            return lifecycle.complete(booking, by=None, now=now).state
+    except DomainError as error:
+        if error.code != "not_due":
+            raise
+    return None
