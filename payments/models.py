@@ -29,9 +29,23 @@ class LineKind(models.TextChoices):
 
 
 class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    def paid_by(self, user: User) -> Self:
+        """Those that ``user`` pays."""
+        return self.filter(payer_id=user.pk)
+
     def visible_to(self, user: User) -> Self:
-        """Those that ``user`` pays, or that a provider whose team the user is in has written."""
-        return self.filter(Q(payer_id=user.pk) | Q(provider__memberships__user_id=user.pk)).distinct()
+        """Those that ``user`` pays, or that a provider whom the user manages has written."""
+        managed = Provider.objects.managed_by(user).values("pk")
+        return self.filter(Q(payer_id=user.pk) | Q(provider__in=managed))
+
+    def with_parties(self) -> Self:
+        """Load what a list shows, in one query."""
+        return self.select_related("provider", "payer", "booking")
+
+    def sums(self) -> dict[str, int]:
+        """Return what is open and what is paid, in minor units of the one currency of a provider."""
+        sums = dict(self.order_by().values_list("state").annotate(models.Sum("total")))
+        return {"open": sums.get(InvoiceState.OPEN, 0), "paid": sums.get(InvoiceState.PAID, 0)}
 
 
 class Invoice(PublicModel):
@@ -60,6 +74,19 @@ class Invoice(PublicModel):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == InvoiceState.OPEN
+
+    @property
+    def is_paid(self) -> bool:
+        return self.state == InvoiceState.PAID
+
+    @property
+    def number(self) -> str:
+        """A short name for people: the first letters of the public id."""
+        return f"INV-{self.uid.hex[:8].upper()}"
 
 
 class InvoiceLine(models.Model):

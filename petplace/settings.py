@@ -316,6 +316,7 @@ CELERY_BEAT_SCHEDULE = {
 # --- The product's numbers ----------------------------------------------------------------------
 
 HOLD_MINUTES = 15
+REVIEW_DAYS = 14  # after the end of the visit
 REQUEST_ANSWER_HOURS = 24
 OPEN_HOLDS_PER_OWNER = 3
 # For the control runs of the race tests: it must be seen that they can fail. Only a test run can switch it on.

@@ -5,11 +5,20 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 import bookings.provider_urls
+import payments.provider_urls
 import providers.urls
+import reviews.provider_urls
 from bookings.views import search as search_views
 from petplace import health, views
 from petplace.api import views as api_views
 from providers.views import public as provider_views
+
+provider_urlpatterns = [
+    *providers.urls.urlpatterns,
+    *bookings.provider_urls.urlpatterns,
+    *payments.provider_urls.urlpatterns,
+    *reviews.provider_urls.urlpatterns,
+]
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -21,7 +30,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("account/", include("accounts.urls")),
     path("pets/", include("pets.urls")),
-    path("provider/", include((providers.urls.urlpatterns + bookings.provider_urls.urlpatterns, "provider"))),
+    path("provider/", include((provider_urlpatterns, "provider"))),
     path("bookings/", include("bookings.urls")),
     path("notifications/", include("messaging.urls")),
     path("invoices/", include("payments.urls")),

@@ -1,6 +1,7 @@
 """What owners say after a visit."""
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -12,6 +13,33 @@ from petplace.models import PublicModel
 from providers.models import Provider
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How many gave so many stars, and the share of all in percent."""
+
+    stars: int
+    count: int
+    percent: int
+
+
+class ReviewQuerySet(models.QuerySet["Review"]):
+    def of(self, provider: Provider) -> Self:
+        return self.filter(provider=provider)
+
+    def with_author(self) -> Self:
+        """Load what a list shows, in one query."""
+        return self.select_related("author", "booking__service")
+
+    def spread(self) -> list[Spread]:
+        """Return the counts from five stars down to one."""
+        counts = dict(self.order_by().values_list("rating").annotate(models.Count("pk")))
+        total = sum(counts.values())
+        return [
+            Spread(stars, counts.get(stars, 0), round(100 * counts.get(stars, 0) / total) if total else 0)
+            for stars in range(5, 0, -1)
+        ]
+
+
 class Review(PublicModel):
     """One per completed booking, by its owner."""
 
@@ -20,6 +48,8 @@ class Review(PublicModel):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reviews")
     rating = models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(5)])
     text = models.TextField(max_length=4000, blank=True)
+
+    objects = ReviewQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_at", "-pk")
@@ -30,3 +60,8 @@ class Review(PublicModel):
 
     def __str__(self) -> str:
         return f"{self.rating} for {self.provider}"
+
+    @property
+    def author_name(self) -> str:
+        """The first name, which is all that the public gets to know."""
+        return self.author.get_short_name() if self.author.is_active else "Former user"

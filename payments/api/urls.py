@@ -1,5 +1,9 @@
 """Paths of the REST API under `/api/v1/`."""
 
-from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from payments.api import views
+
+router = SimpleRouter(use_regex_path=False)
+router.register("invoices", views.InvoiceViewSet, basename="api-invoice")
+urlpatterns = router.urls
