@@ -126,7 +126,8 @@ class FailSafeClient(RedisCacheClient):
                 _, number, seconds = pipe.execute()
             return int(number), int(seconds)
 
-        return self._try(count, None)
+        counted: tuple[int, int] | None = self._try(count, otherwise=None)
+        return counted
 
 
 class FailSafeRedisCache(RedisCache):
