@@ -14,12 +14,17 @@ from providers.models import Membership
 START_EARLY = timedelta(hours=1)
 
 
-def sides_of(user: User, booking: Booking) -> tuple[Side, ...]:
-    """Return all the sides that ``user`` is on, the provider's first: someone may book at a business of their own."""
+def sides_of(user: User, booking: Booking, *, teams: frozenset[int] | None = None) -> tuple[Side, ...]:
+    """Return all the sides that ``user`` is on, the provider's first: someone may book at a business of their own.
+
+    ``teams`` are the keys of the providers that ``user`` works for, where a list has asked for them once.
+    """
     if not user.is_authenticated:
         return ()
     sides = []
-    if booking.state != BookingState.HELD and _is_in_team(user, booking):
+    if booking.state != BookingState.HELD and (
+        _is_in_team(user, booking) if teams is None else booking.provider_id in teams
+    ):
         sides.append(Side.PROVIDER)
     if booking.owner_id == user.pk:
         sides.append(Side.OWNER)
@@ -47,9 +52,11 @@ def is_sides_action(action: str, side: str) -> bool:
     return bool(sources(action, side))
 
 
-def allowed_actions(user: User, booking: Booking, *, now: datetime) -> list[Action]:
+def allowed_actions(
+    user: User, booking: Booking, *, now: datetime, teams: frozenset[int] | None = None
+) -> list[Action]:
     """Return what ``user`` can do with the booking at ``now``, in the order of a life."""
-    sides = sides_of(user, booking)
+    sides = sides_of(user, booking, teams=teams)
     return [
         action
         for action in Action

@@ -119,6 +119,11 @@ class Booking(PublicModel):
         return ZoneInfo(self.time_zone)
 
     @property
+    def local_start(self) -> datetime:
+        """The start as the clock at the place shows it, without a zone: for templates that print parts of it."""
+        return self.starts_at.astimezone(self.zone).replace(tzinfo=None)
+
+    @property
     def is_live(self) -> bool:
         return self.state in LIVE_STATES
 

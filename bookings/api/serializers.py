@@ -1,0 +1,308 @@
+"""The JSON shape of quotes, bookings and calendar feeds. What can be written is in the ``...Input`` classes alone."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import User
+from bookings import permissions
+from bookings.domain.cancellation import Deadline, Terms
+from bookings.models import Booking, CalendarFeed, Quote
+from bookings.states import Action, BookingState, CancelReason, Side
+from bookings.validators import NOTE_LENGTH, REASON_LENGTH
+from payments.models import LineKind
+from petplace.api import fields
+from petplace.api.serializers import IdField, StrictSerializer
+from pets.choices import Species
+from pets.models import Pet
+from providers.choices import ResourceKind, ServiceKind
+from providers.models import AddOn, Resource, Service
+
+# Each is the last part of the path to post to: bookings/{id}/confirm/.
+ACTION_PATHS = {
+    Action.PLACE: "place",
+    Action.ACCEPT: "confirm",
+    Action.DECLINE: "decline",
+    Action.CANCEL: "cancel",
+    Action.RESCHEDULE: "reschedule",
+    Action.START: "start",
+    Action.COMPLETE: "complete",
+    Action.NO_SHOW: "no-show",
+}
+# Once it is agreed, the owner must be able to find the door.
+ADDRESS_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
+
+
+class LineSerializer(StrictSerializer):
+    kind = fields.ChoiceField(LineKind.choices, read_only=True)
+    description = serializers.CharField(read_only=True)
+    quantity = serializers.IntegerField(read_only=True)
+    unit = serializers.SerializerMethodField()
+    amount = serializers.SerializerMethodField()
+
+    @extend_schema_field(fields.MoneyField())
+    def get_unit(self, line: Any) -> dict[str, Any]:
+        return {"amount": line.unit_amount, "currency": self.context["currency"]}
+
+    @extend_schema_field(fields.MoneyField())
+    def get_amount(self, line: Any) -> dict[str, Any]:
+        return {"amount": line.amount, "currency": self.context["currency"]}
+
+
+class RefundSerializer(StrictSerializer):
+    """One row of the refund table: cancelled before ``until`` (null: any time later), so much comes back."""
+
+    until = fields.UtcDateTimeField(read_only=True, allow_null=True)
+    time_zone = serializers.CharField(read_only=True)
+    refund = fields.MoneyField(read_only=True)
+    percent = serializers.IntegerField(read_only=True)
+    description = serializers.CharField(read_only=True)
+
+
+def refund_row(row: Deadline, terms: Terms) -> dict[str, Any]:
+    return {
+        "until": fields.format_instant(row.until) if row.until else None,
+        "time_zone": terms.zone,
+        "refund": {"amount": row.refund_amount, "currency": terms.currency},
+        "percent": row.percent,
+        "description": row.text,
+    }
+
+
+def refund_table(data: dict[str, Any]) -> list[dict[str, Any]]:
+    terms = Terms.from_json(data)
+    return [refund_row(row, terms) for row in terms.rows]
+
+
+class ServiceBriefSerializer(StrictSerializer):
+    id = IdField()
+    name = serializers.CharField(read_only=True)
+    kind = fields.ChoiceField(ServiceKind.choices, read_only=True)
+    is_overnight = serializers.BooleanField(read_only=True)
+
+
+class ProviderBriefSerializer(StrictSerializer):
+    id = IdField()
+    slug = serializers.CharField(read_only=True)
+    name = serializers.CharField(read_only=True)
+
+
+class PetBriefSerializer(StrictSerializer):
+    id = IdField()
+    name = serializers.CharField(read_only=True)
+    species = fields.ChoiceField(Species.choices, read_only=True)
+
+
+class ResourceBriefSerializer(StrictSerializer):
+    id = IdField()
+    kind = fields.ChoiceField(ResourceKind.choices, read_only=True)
+    name = serializers.CharField(read_only=True)
+
+
+class QuoteSerializer(StrictSerializer):
+    id = IdField()
+    service = ServiceBriefSerializer(read_only=True)
+    start = fields.UtcDateTimeField(source="starts_at", read_only=True)
+    end = fields.UtcDateTimeField(source="ends_at", read_only=True)
+    time_zone = serializers.CharField(source="service.branch.time_zone", read_only=True)
+    pets = PetBriefSerializer(many=True, read_only=True)
+    lines = serializers.SerializerMethodField()
+    total = fields.MoneyField(amount="total", currency="currency", read_only=True)
+    expires_at = fields.UtcDateTimeField(read_only=True)
+    cancellation = serializers.SerializerMethodField()
+
+    @extend_schema_field(LineSerializer(many=True))
+    def get_lines(self, quote: Quote) -> Any:
+        return LineSerializer(quote.lines.all(), many=True, context={"currency": quote.currency}).data
+
+    @extend_schema_field(RefundSerializer(many=True))
+    def get_cancellation(self, quote: Quote) -> list[dict[str, Any]]:
+        return refund_table(quote.cancellation)
+
+
+class PriceSerializer(StrictSerializer):
+    lines = LineSerializer(many=True, read_only=True)
+    total = fields.MoneyField(read_only=True)
+
+
+class EventSerializer(StrictSerializer):
+    at = fields.UtcDateTimeField(read_only=True)
+    action = fields.ChoiceField(Action.choices, read_only=True)
+    from_state = fields.ChoiceField(BookingState.choices, read_only=True, allow_null=True)
+    to_state = fields.ChoiceField(BookingState.choices, read_only=True)
+    by = fields.ChoiceField(Side.choices, read_only=True)
+    reason = serializers.CharField(read_only=True)
+
+
+class BookingSerializer(StrictSerializer):
+    id = IdField()
+    reference = serializers.CharField(read_only=True)
+    state = fields.ChoiceField(BookingState.choices, read_only=True)
+    cancel_reason = serializers.SerializerMethodField()
+    service = ServiceBriefSerializer(read_only=True)
+    provider = ProviderBriefSerializer(read_only=True)
+    resources = serializers.SerializerMethodField()
+    start = fields.UtcDateTimeField(source="starts_at", read_only=True)
+    end = fields.UtcDateTimeField(source="ends_at", read_only=True)
+    time_zone = serializers.CharField(read_only=True)
+    address = serializers.SerializerMethodField()
+    owner_name = serializers.CharField(source="owner.get_full_name", read_only=True)
+    pets = PetBriefSerializer(many=True, read_only=True)
+    note = serializers.CharField(read_only=True)
+    price = serializers.SerializerMethodField()
+    cancellation = serializers.SerializerMethodField()
+    no_show = serializers.SerializerMethodField()
+    timeline = serializers.SerializerMethodField()
+    allowed_actions = serializers.SerializerMethodField()
+    due_at = fields.UtcDateTimeField(
+        read_only=True, allow_null=True, help_text="When the system acts by itself: the hold or the request runs out."
+    )
+    created_at = fields.UtcDateTimeField(read_only=True)
+    updated_at = fields.UtcDateTimeField(read_only=True)
+
+    @extend_schema_field(fields.ChoiceField(CancelReason.choices, allow_null=True))
+    def get_cancel_reason(self, booking: Booking) -> str | None:
+        return booking.cancel_reason or None
+
+    @extend_schema_field(ResourceBriefSerializer(many=True))
+    def get_resources(self, booking: Booking) -> Any:
+        """Those that are kept for it, or were until it ended."""
+        taken = [a.resource for a in booking.allocations.all() if a.is_live or not booking.is_live]
+        return ResourceBriefSerializer(taken, many=True).data
+
+    def get_address(self, booking: Booking) -> str | None:
+        """The exact address: for the owner once it is confirmed, for the team always."""
+        is_owner = booking.owner_id == self.context["request"].user.pk
+        shows = booking.state in ADDRESS_STATES or not is_owner
+        return booking.service.branch.address if shows else None
+
+    @extend_schema_field(PriceSerializer)
+    def get_price(self, booking: Booking) -> dict[str, Any]:
+        bill = booking.invoice or booking.quote
+        lines = LineSerializer(bill.lines.all(), many=True, context={"currency": booking.currency})
+        return {"lines": lines.data, "total": {"amount": bill.total, "currency": booking.currency}}
+
+    @extend_schema_field(RefundSerializer(many=True))
+    def get_cancellation(self, booking: Booking) -> list[dict[str, Any]]:
+        return refund_table(booking.terms)
+
+    @extend_schema_field(RefundSerializer)
+    def get_no_show(self, booking: Booking) -> dict[str, Any]:
+        terms = Terms.from_json(booking.terms)
+        return refund_row(terms.no_show, terms)
+
+    @extend_schema_field(EventSerializer(many=True))
+    def get_timeline(self, booking: Booking) -> list[dict[str, Any]]:
+        return [
+            {
+                "at": fields.format_instant(event.at),
+                "action": event.action,
+                "from_state": event.from_state or None,
+                "to_state": event.to_state,
+                "by": event.side,
+                "reason": event.reason,
+            }
+            for event in booking.events.all()
+        ]
+
+    @extend_schema_field(fields.ListField(child=fields.ChoiceField([(path, path) for path in ACTION_PATHS.values()])))
+    def get_allowed_actions(self, booking: Booking) -> list[str]:
+        actions = permissions.allowed_actions(
+            self.context["request"].user, booking, now=self.context["now"], teams=self.context["teams"]
+        )
+        return [ACTION_PATHS[action] for action in actions if action in ACTION_PATHS]
+
+
+def _own_pets(user: User) -> "QuerySet[Pet]":
+    return Pet.objects.owned_by(user)
+
+
+def _known_services(user: User) -> "QuerySet[Service]":
+    """Return services that were ever public: why one cannot be booked now is the domain's answer (409)."""
+    services = Service.objects.filter(provider__approved_at__isnull=False)
+    return services.select_related("provider", "branch")
+
+
+def _own_quotes(user: User) -> "QuerySet[Quote]":
+    return Quote.objects.filter(owner=user).select_related("service__provider", "service__branch")
+
+
+class SpanInput(StrictSerializer):
+    """What is asked for: the service, when, and for whom."""
+
+    service = fields.UidRelatedField(scope=_known_services)
+    start = fields.UtcDateTimeField()
+    end = fields.UtcDateTimeField(required=False, help_text="For stays.")
+    pets = fields.UidListField(scope=_own_pets, min_length=1)
+    addons = fields.UidListField(scope=lambda user: AddOn.objects.filter(is_active=True), required=False)
+
+
+class QuoteInput(SpanInput):
+    promo_code = fields.LineField(required=False, allow_blank=True, max_length=40)
+
+    def validate_promo_code(self, value: str) -> str:
+        if value:
+            raise serializers.ValidationError("There is no such code.")
+        return value
+
+
+class BookingInput(SpanInput):
+    """A ``quote``, or ``service``, ``start`` (``end`` for stays) and ``pets``."""
+
+    quote = fields.UidRelatedField(scope=_own_quotes, required=False)
+    service = fields.UidRelatedField(scope=_known_services, required=False)
+    start = fields.UtcDateTimeField(required=False)
+    pets = fields.UidListField(scope=_own_pets, min_length=1, required=False)
+    note = fields.TextField(required=False, allow_blank=True, max_length=NOTE_LENGTH)
+    resource = fields.UidRelatedField(
+        scope=lambda user: Resource.objects.filter(is_active=True),
+        required=False,
+        help_text="A person (room, place) by name.",
+    )
+    hold = fields.BooleanField(required=False, help_text="Only keep the time for 15 minutes; post to place/ to book.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        span = ("service", "start", "end", "pets", "addons")
+        if "quote" in attrs:
+            if given := [name for name in span if name in attrs]:
+                raise serializers.ValidationError({name: ["The quote says this already."] for name in given})
+            return attrs
+        if missing := [name for name in ("service", "start", "pets") if name not in attrs]:
+            raise serializers.ValidationError({name: ["Send this, or a quote."] for name in missing})
+        return attrs
+
+
+class ReasonInput(StrictSerializer):
+    reason = fields.TextField(required=False, allow_blank=True, max_length=REASON_LENGTH)
+
+
+class DeclineInput(StrictSerializer):
+    reason = fields.TextField(max_length=REASON_LENGTH)
+
+
+class RescheduleInput(StrictSerializer):
+    start = fields.UtcDateTimeField()
+    end = fields.UtcDateTimeField(required=False, help_text="For stays; without it the nights stay as many.")
+    resource = fields.UidRelatedField(scope=lambda user: Resource.objects.filter(is_active=True), required=False)
+
+
+class EmptyInput(StrictSerializer):
+    """Takes no members."""
+
+
+class FeedSerializer(StrictSerializer):
+    id = IdField()
+    audience = fields.ChoiceField(CalendarFeed.Audience.choices, read_only=True)
+    url = serializers.SerializerMethodField()
+    created_at = fields.UtcDateTimeField(read_only=True)
+
+    @extend_schema_field({"type": "string", "format": "uri"})
+    def get_url(self, feed: CalendarFeed) -> str:
+        return self.context["request"].build_absolute_uri(reverse("calendar-feed-ics", args=[feed.token]))
+
+
+class FeedInput(StrictSerializer):
+    audience = fields.ChoiceField(CalendarFeed.Audience.choices)

@@ -1,0 +1,282 @@
+"""Quotes, bookings and calendar feeds over the API. Each act is one call of the domain."""
+
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bookings import feeds
+from bookings.api import serializers
+from bookings.domain import calendar_feeds, lifecycle, quotes, reschedule, reservation
+from bookings.models import Booking, CalendarFeed, Quote
+from bookings.states import BookingState
+from petplace.api import fields, params
+from petplace.api.idempotency import idempotent
+from petplace.api.views import ApiView, GenericViewSet
+from providers.models import Provider
+
+
+class Moment(params._Param):
+    """A date (its midnight in the caller's zone) or an instant."""
+
+    hint = "Send a date as YYYY-MM-DD, or an instant with its offset such as 2027-03-14T17:00:00Z."
+
+    def parse(self, text: str) -> date | datetime | None:
+        return fields.parse_date(text) or fields.parse_instant(text.replace(" ", "+"))
+
+    def shape(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+
+
+class BookingParams(params.Params):
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            "role": params.Choice(["owner", "provider"], help_text="Those you made, or those at your businesses."),
+            "state": params.Choices(BookingState.values, help_text="One or several."),
+            "from": Moment(help_text="Those that end after it."),
+            "to": Moment(help_text="Those that start before it."),
+            "provider": params.Uid(help_text="Only those at this provider."),
+            "ordering": params.Choice(["start", "-start"], help_text="The latest first unless asked otherwise."),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        zone = ZoneInfo(self.context["request"].user.time_zone)
+        for name in ("from", "to"):
+            value = attrs.get(name)
+            if value is not None and not isinstance(value, datetime):
+                attrs[name] = datetime.combine(value, time(), zone)
+        if attrs.get("from") and attrs.get("to") and attrs["to"] <= attrs["from"]:
+            raise params.serializers.ValidationError({"to": ["It must be after from."]})
+        return attrs
+
+
+def _loaded(found: "QuerySet[Booking]") -> "QuerySet[Booking]":
+    return found.with_everything().prefetch_related("events", "quote__lines", "invoice__lines")
+
+
+class QuoteViewSet(GenericViewSet):
+    serializer_class = serializers.QuoteSerializer
+
+    def get_queryset(self) -> "QuerySet[Quote]":
+        own = Quote.objects.filter(owner_id=self.request.user.pk)
+        return own.select_related("service__branch").prefetch_related("lines", "pets")
+
+    @extend_schema(request=serializers.QuoteInput, responses={201: serializers.QuoteSerializer})
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Ask for a price: explained lines, the total and the refund table, kept for half an hour."""
+        form = serializers.QuoteInput(data=request.data, context=self.get_serializer_context())
+        form.is_valid(raise_exception=True)
+        quote = _quote(request, form.validated_data, timezone.now())
+        return Response(self.get_serializer(self.get_queryset().get(pk=quote.pk)).data, status=201)
+
+    def retrieve(self, request: Request, id: Any) -> Response:
+        """Read a quote of your own."""
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+def _quote(request: Request, data: dict[str, Any], now: datetime) -> Quote:
+    return quotes.create(
+        owner=request.user,
+        service=data["service"],
+        starts_at=data["start"],
+        ends_at=data.get("end"),
+        pets=data["pets"],
+        addons=data.get("addons", ()),
+        now=now,
+    )
+
+
+class BookingViewSet(GenericViewSet):
+    """``{id}`` is the booking's id or its reference."""
+
+    serializer_class = serializers.BookingSerializer
+    params_class = BookingParams
+    lookup_value_converter = "str"
+
+    def get_queryset(self) -> "QuerySet[Booking]":
+        return _loaded(Booking.objects.visible_to(self.request.user))
+
+    def get_object(self) -> Booking:
+        name = str(self.kwargs["id"])
+        uid = fields.parse_uuid(name)
+        found = self.get_queryset().filter(uid=uid) if uid else self.get_queryset().filter(reference=name.upper())
+        booking = found.first()
+        if booking is None:
+            raise Http404
+        return booking
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        teams = frozenset(Provider.objects.run_by(self.request.user).values_list("pk", flat=True))
+        return {**super().get_serializer_context(), "now": timezone.now(), "teams": teams}
+
+    @extend_schema(responses=serializers.BookingSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """List your bookings, as owner and as provider."""
+        page = self.paginate_queryset(_loaded(self._chosen(self.params())))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def _chosen(self, chosen: dict[str, Any]) -> "QuerySet[Booking]":
+        user = self.request.user
+        if chosen["role"] == "owner":
+            found = Booking.objects.owned_by(user)
+        elif chosen["role"] == "provider":
+            found = Booking.objects.provided_by(user)
+        else:
+            team = Provider.objects.run_by(user).values("pk")
+            found = Booking.objects.filter(Q(owner_id=user.pk) | Q(provider__in=team) & ~Q(state=BookingState.HELD))
+        if chosen["state"]:
+            found = found.filter(state__in=chosen["state"])
+        if chosen["from"]:
+            found = found.filter(ends_at__gt=chosen["from"])
+        if chosen["to"]:
+            found = found.filter(starts_at__lt=chosen["to"])
+        if chosen["provider"]:
+            found = found.filter(provider__uid=chosen["provider"])
+        sign = "" if chosen["ordering"] == "start" else "-"
+        return found.order_by(f"{sign}starts_at", f"{sign}pk")
+
+    def retrieve(self, request: Request, id: str) -> Response:
+        """Read one booking, with what you may do with it."""
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=serializers.BookingInput, responses={201: serializers.BookingSerializer})
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Book: by a quote, or by service, start and pets. A service on request is then pending, else confirmed."""
+        form = serializers.BookingInput(data=request.data, context=self.get_serializer_context())
+        form.is_valid(raise_exception=True)
+        data, now = form.validated_data, timezone.now()
+        quote = data.get("quote") or _quote(request, data, now)
+        reserve = reservation.hold if data.get("hold") else reservation.book
+        booking = reserve(quote, by=request.user, now=now, note=data.get("note", ""), resource=data.get("resource"))
+        return Response(self._shown(booking), status=201)
+
+    def _shown(self, booking: Booking) -> Any:
+        return self.get_serializer(self.get_queryset().get(pk=booking.pk)).data
+
+    def _step(
+        self, request: Request, act: Callable[..., Booking], form: type[serializers.StrictSerializer], **names: str
+    ) -> Response:
+        """Read the input, take the step, and answer the booking as it is then. ``names`` maps input to arguments."""
+        booking = self.get_object()
+        checked = form(data=request.data, context=self.get_serializer_context())
+        checked.is_valid(raise_exception=True)
+        arguments = {names.get(name, name): value for name, value in checked.validated_data.items()}
+        return Response(self._shown(act(booking, by=request.user, now=timezone.now(), **arguments)))
+
+    @extend_schema(request=serializers.EmptyInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def place(self, request: Request, id: str) -> Response:
+        """Book what is held, before its time runs out."""
+        return self._step(request, reservation.place, serializers.EmptyInput)
+
+    @extend_schema(request=serializers.ReasonInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def confirm(self, request: Request, id: str) -> Response:
+        """Accept a request (provider)."""
+        return self._step(request, lifecycle.accept, serializers.ReasonInput)
+
+    @extend_schema(request=serializers.DeclineInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def decline(self, request: Request, id: str) -> Response:
+        """Decline a request, with a reason that the owner reads (provider)."""
+        return self._step(request, lifecycle.decline, serializers.DeclineInput)
+
+    @extend_schema(request=serializers.ReasonInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def cancel(self, request: Request, id: str) -> Response:
+        """Cancel: the owner by the refund table, anyone else with everything given back."""
+        return self._step(request, lifecycle.cancel, serializers.ReasonInput)
+
+    @extend_schema(request=serializers.ReasonInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def start(self, request: Request, id: str) -> Response:
+        """Start the visit, at most an hour early (provider)."""
+        return self._step(request, lifecycle.start, serializers.ReasonInput)
+
+    @extend_schema(request=serializers.ReasonInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def complete(self, request: Request, id: str) -> Response:
+        """Finish the visit (provider)."""
+        return self._step(request, lifecycle.complete, serializers.ReasonInput)
+
+    @extend_schema(request=serializers.ReasonInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["post"], url_path="no-show")
+    @idempotent
+    def no_show(self, request: Request, id: str) -> Response:
+        """Report, after the start, that nobody came (provider)."""
+        return self._step(request, lifecycle.report_no_show, serializers.ReasonInput)
+
+    @extend_schema(request=serializers.RescheduleInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def reschedule(self, request: Request, id: str) -> Response:
+        """Move to another time or resource. The booking and its reference stay; the price is asked anew."""
+        return self._step(request, reschedule.move, serializers.RescheduleInput, start="starts_at", end="ends_at")
+
+
+class FeedViewSet(GenericViewSet):
+    """Private calendar addresses of the caller: one live at a time for each audience."""
+
+    serializer_class = serializers.FeedSerializer
+
+    def get_queryset(self) -> "QuerySet[CalendarFeed]":
+        return CalendarFeed.objects.filter(user_id=self.request.user.pk, revoked_at__isnull=True).order_by("pk")
+
+    def list(self, request: Request) -> Response:
+        """List the live ones."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(request=serializers.FeedInput, responses={201: serializers.FeedSerializer})
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Make one; an older one of the same audience stops working."""
+        form = serializers.FeedInput(data=request.data)
+        form.is_valid(raise_exception=True)
+        feed = calendar_feeds.make(request.user, audience=form.validated_data["audience"], now=timezone.now())
+        return Response(self.get_serializer(feed).data, status=201)
+
+    def retrieve(self, request: Request, id: Any) -> Response:
+        """Read one."""
+        return Response(self.get_serializer(self.get_object()).data)
+
+    def destroy(self, request: Request, id: Any) -> Response:
+        """Revoke one: its address answers 404 from now on."""
+        calendar_feeds.revoke(self.get_object(), now=timezone.now())
+        return Response(status=204)
+
+
+class CalendarFileView(ApiView):
+    """The feed itself. Its address is the only key, so anonymous; unknown, revoked and dead accounts look the same."""
+
+    permission_classes = [AllowAny]
+    authentication_classes = []
+
+    @extend_schema(responses={(200, "text/calendar"): OpenApiTypes.STR})
+    def get(self, request: Request, token: str) -> HttpResponse:
+        """Read a calendar feed as iCalendar."""
+        live = CalendarFeed.objects.filter(revoked_at__isnull=True, user__is_active=True).select_related("user")
+        feed = live.filter(token=token).first()
+        if feed is None:
+            raise Http404
+        answer = HttpResponse(feeds.render(feed, now=timezone.now()), content_type=feeds.CONTENT_TYPE)
+        answer["Content-Disposition"] = 'inline; filename="pet-place.ics"'
+        return answer

@@ -1,0 +1,216 @@
+"""Booking in four steps: pets, time, extras and notes, confirm. The price is shown before anyone must sign in.
+
+What is chosen travels in the address until the time is held, so each step can be shared, reloaded and left through the
+sign-in page and back. Only the note waits in the session meanwhile: it is nobody else's business.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from bookings.domain import problems, quotes, reservation, slots
+from bookings.forms import Choice, ChoiceForm, NoteForm, QuickPetForm
+from bookings.views.access import say_error, show_error
+from bookings.views.days import alternatives_of, days_of, first_day
+from petplace.errors import DomainError
+from pets.choices import Species
+from pets.models import Pet
+from providers.models import Service
+
+STEPS = ("pets", "time", "extras", "confirm")
+LABELS = {"pets": "Pets", "time": "Time", "extras": "Extras and notes", "confirm": "Confirm"}
+DAYS_SHOWN = 7
+NIGHTS_SHOWN = 14
+
+
+def _service(service_uid: str) -> Service:
+    services = Service.objects.bookable().select_related("provider", "branch").prefetch_related("addons")
+    return get_object_or_404(services, uid=service_uid)
+
+
+@require_GET
+def book(request: HttpRequest, service_uid: str) -> HttpResponse:
+    """Show the asked step, or the first one that is not answered yet."""
+    now = timezone.now()
+    service = _service(service_uid)
+    form = ChoiceForm(request.GET, service=service, user=request.user)
+    choice = _with_only_pet(request, service, form.choice)
+    step = _step(request, choice, form)
+    context = _context(request, service, choice, form, step=step, now=now)
+    if step == "time":
+        context |= _times(request, service, choice, now=now)
+    if step == "extras":
+        context["note_form"] = NoteForm(initial={"note": request.session.get(_note_key(service), "")})
+    if request.htmx and request.htmx.target == "times":
+        return render(request, "bookings/flow/_times.html", context)
+    return render(request, f"bookings/flow/{step}.html", context)
+
+
+@require_POST
+def hold(request: HttpRequest, service_uid: str) -> HttpResponse:
+    """Keep the time for 15 minutes and go on to the last step. Whatever goes wrong, nothing typed is lost."""
+    now = timezone.now()
+    service = _service(service_uid)
+    form = ChoiceForm(request.POST, service=service, user=request.user)
+    note_form = NoteForm(request.POST)
+    choice = form.choice
+    here = f"{reverse('bookings:book', args=[service.uid])}?{choice.query('extras')}"
+    if not request.user.is_authenticated:
+        request.session[_note_key(service)] = request.POST.get("note", "")[:2000]
+        return redirect(f"{reverse('account_login')}?{urlencode({'next': here})}")
+    if form.is_valid() and note_form.is_valid() and choice.pets and choice.starts_at:
+        try:
+            booking = _hold(request, service, choice, note=note_form.cleaned_data["note"], now=now)
+        except DomainError as error:
+            if error.code == "email_not_verified":
+                request.session[_note_key(service)] = note_form.cleaned_data["note"]
+                say_error(request, error)
+                return redirect("account_email")
+            return _not_held(request, service, choice, form, note_form, error, now=now)
+        request.session.pop(_note_key(service), None)
+        return redirect("bookings:checkout", reference=booking.reference)
+    step = "extras" if choice.pets and choice.starts_at else _step(request, choice, form)
+    context = _context(request, service, choice, form, step=step, now=now) | {"note_form": note_form}
+    if step == "time":
+        context |= _times(request, service, choice, now=now)
+    return render(request, f"bookings/flow/{step}.html", context, status=400)
+
+
+def _hold(request: HttpRequest, service: Service, choice: Choice, *, note: str, now: datetime) -> Any:
+    quote = quotes.create(
+        owner=request.user,
+        service=service,
+        starts_at=choice.starts_at,
+        ends_at=choice.ends_at,
+        pets=choice.pets,
+        addons=choice.addons,
+        now=now,
+    )
+    return reservation.hold(quote, by=request.user, now=now, note=note, resource=choice.asked)
+
+
+def _not_held(
+    request: HttpRequest,
+    service: Service,
+    choice: Choice,
+    form: ChoiceForm,
+    note_form: NoteForm,
+    error: DomainError,
+    *,
+    now: datetime,
+) -> HttpResponse:
+    """Answer with the same page, the reason and the nearest free times as buttons."""
+    show_error(note_form, error)
+    context = _context(request, service, choice, form, step="extras", now=now)
+    context |= {"note_form": note_form, "error": error, "alternatives": alternatives_of(error, service)}
+    return render(request, "bookings/flow/extras.html", context, status=error.status)
+
+
+@login_required
+@require_POST
+def quick_pet(request: HttpRequest, service_uid: str) -> HttpResponse:
+    """Add a pet with its name, species and weight, and choose it."""
+    now = timezone.now()
+    service = _service(service_uid)
+    form = ChoiceForm(request.POST, service=service, user=request.user)
+    choice = form.choice
+    pet_form = QuickPetForm(request.POST, prefix="new")
+    if pet_form.is_valid():
+        pet_form.instance.owner = request.user
+        choice = replace(choice, pets=(*choice.pets, pet_form.save()))
+        return redirect(f"{reverse('bookings:book', args=[service.uid])}?{choice.query('pets')}")
+    context = _context(request, service, choice, form, step="pets", now=now) | {"pet_form": pet_form}
+    return render(request, "bookings/flow/pets.html", context, status=400)
+
+
+def _note_key(service: Service) -> str:
+    return f"booking-note-{service.uid}"
+
+
+def _with_only_pet(request: HttpRequest, service: Service, choice: Choice) -> Choice:
+    """Choose for those who have no choice: the single pet that fits, right after signing in."""
+    if choice.pets or not request.user.is_authenticated or not choice.has_time:
+        return choice
+    fitting = list(Pet.objects.owned_by(request.user).active().filter(species__in=service.species)[:2])
+    return replace(choice, pets=tuple(fitting)) if len(fitting) == 1 else choice
+
+
+def _step(request: HttpRequest, choice: Choice, form: ChoiceForm) -> str:
+    asked = request.GET.get("step", "pets")
+    asked = asked if asked in STEPS[:3] else "pets"
+    has_pets = bool(choice.pets) if request.user.is_authenticated else bool(choice.species)
+    if asked == "pets" or not has_pets or {"pet", "pets", "species"} & form.errors.keys():
+        return "pets"
+    return "extras" if asked == "extras" and choice.has_time else "time"
+
+
+def _context(
+    request: HttpRequest, service: Service, choice: Choice, form: ChoiceForm, *, step: str, now: datetime
+) -> dict[str, Any]:
+    here = reverse("bookings:book", args=[service.uid])
+    context = {
+        "service": service,
+        "provider": service.provider,
+        "branch": service.branch,
+        "zone": service.branch.time_zone,
+        "choice": choice,
+        "form": form,
+        "step": step,
+        "steps": [(LABELS[name], f"{here}?{choice.query(name)}") for name in STEPS[:3]] + [(LABELS["confirm"], "")],
+        "position": STEPS.index(step),
+        "urls": {name: f"{here}?{choice.query(name)}" for name in STEPS[:3]},
+        "login_url": f"{reverse('account_login')}?{urlencode({'next': f'{here}?{choice.query(step)}'})}",
+        "signup_url": f"{reverse('account_signup')}?{urlencode({'next': f'{here}?{choice.query(step)}'})}",
+        "species": [(one, Species(one).label) for one in service.species],
+        "addons": [addon for addon in service.addons.all() if addon.is_active],
+        "chosen_addons": {addon.pk for addon in choice.addons},
+        "problems": _problems(service, choice, now=now),
+        "price": _price(service, choice),
+        "hold_minutes": settings.HOLD_MINUTES,
+        "counts": range(1, service.max_pets + 1),
+        "now": now,
+    }
+    if request.user.is_authenticated and step == "pets":
+        context["own_pets"] = list(Pet.objects.owned_by(request.user).active())
+        context["chosen_pets"] = {pet.pk for pet in choice.pets}
+        context["pet_form"] = QuickPetForm(prefix="new", initial={"species": choice.species})
+    return context
+
+
+def _price(service: Service, choice: Choice) -> Any:
+    """Return the explained price, or None while the time is open."""
+    if not choice.has_time:
+        return None
+    return quotes.preview(
+        service,
+        starts_at=choice.starts_at,
+        ends_at=choice.ends_at,
+        pet_count=choice.count,
+        addons=choice.addons,
+    )
+
+
+def _problems(service: Service, choice: Choice, *, now: datetime) -> list[problems.Problem]:
+    """Say what stands in the way, as soon as it can be known."""
+    if not choice.pets or not choice.has_time:
+        return []
+    return problems.check(service, starts_at=choice.starts_at, ends_at=choice.ends_at, pets=choice.pets, now=now)
+
+
+def _times(request: HttpRequest, service: Service, choice: Choice, *, now: datetime) -> dict[str, Any]:
+    """Return a week of free times, or a fortnight of free nights."""
+    count = NIGHTS_SHOWN if service.is_overnight else DAYS_SHOWN
+    near = choice.starts_at.astimezone(service.branch.zone).date() if choice.starts_at else None
+    first = first_day(request.GET.get("day"), service, now=now, default=near)
+    last = first + timedelta(days=count - 1)
+    free = slots.free(service, from_date=first, to_date=last, pet_count=choice.count, now=now)
+    return {**days_of(free, service, first=first, count=count, now=now), "first": first}

@@ -1,0 +1,191 @@
+"""Pages of the owner: what comes next, all bookings, one booking and the steps that its owner may take."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Max
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from bookings import permissions
+from bookings.domain import cancellation, lifecycle, reservation
+from bookings.forms import ReasonForm
+from bookings.models import Booking
+from bookings.states import Action, BookingState, Side
+from bookings.views.access import own_booking, say_error
+from bookings.views.moving import move_page
+from petplace.errors import DomainError
+from pets.models import Pet, Vaccination
+
+VACCINE_WARNING_DAYS = 30
+REVIEW_DAYS = 14
+PAGE_SIZE = 20
+# Once it is agreed, the owner must be able to find the door.
+ADDRESS_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
+CANCELLED_STATES = (BookingState.CANCELLED, BookingState.DECLINED)
+
+
+@login_required
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the next visit, what is to be done, and the pets."""
+    user, now = request.user, timezone.now()
+    upcoming = list(Booking.objects.owned_by(user).upcoming(now).with_everything()[:4])
+    own = Booking.objects.owned_by(user).with_everything()
+    return render(
+        request,
+        "bookings/home.html",
+        {
+            "next_visit": upcoming[0] if upcoming else None,
+            "later": upcoming[1:],
+            "holds": own.filter(state=BookingState.HELD, due_at__gt=now).order_by("due_at"),
+            "to_review": own.filter(
+                state=BookingState.COMPLETED, review__isnull=True, ends_at__gt=now - timedelta(days=REVIEW_DAYS)
+            )[:3],
+            "vaccines": _running_out(user, now),
+            "pets": Pet.objects.owned_by(user).active(),
+            "now": now,
+        },
+    )
+
+
+def _running_out(user: User, now: datetime) -> list[dict[str, Any]]:
+    """Return each pet's vaccines whose newest dose ends within 30 days or has ended."""
+    today = timezone.localdate(now)
+    names = dict(Vaccination._meta.get_field("vaccine").flatchoices)
+    rows = (
+        Vaccination.objects.filter(pet__owner=user, pet__archived_at__isnull=True)
+        .values("pet__uid", "pet__name", "vaccine")
+        .annotate(until=Max("valid_until"))
+        .filter(until__lte=today + timedelta(days=VACCINE_WARNING_DAYS))
+        .order_by("until", "pet__name")
+    )
+    return [
+        {
+            "pet_uid": row["pet__uid"],
+            "pet_name": row["pet__name"],
+            "vaccine": names[row["vaccine"]],
+            "until": row["until"],
+            "is_over": row["until"] < today,
+        }
+        for row in rows
+    ]
+
+
+@login_required
+@require_GET
+def booking_list(request: HttpRequest) -> HttpResponse:
+    """List the owner's bookings under three tabs."""
+    now = timezone.now()
+    own = Booking.objects.owned_by(request.user).with_everything()
+    tabs = {
+        "upcoming": own.upcoming(now),
+        "past": own.past(now).exclude(state__in=CANCELLED_STATES),
+        "cancelled": own.filter(state__in=CANCELLED_STATES),
+    }
+    tab = request.GET.get("tab", "upcoming")
+    tab = tab if tab in tabs else "upcoming"
+    page = Paginator(tabs[tab], PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "bookings/list.html",
+        {
+            "tab": tab,
+            "tabs": [("upcoming", "Upcoming"), ("past", "Past"), ("cancelled", "Cancelled")],
+            "page": page,
+            "holds": own.filter(state=BookingState.HELD, due_at__gt=now) if tab == "upcoming" else [],
+            "now": now,
+        },
+    )
+
+
+def detail_context(request: HttpRequest, booking: Booking, *, now: datetime) -> dict[str, Any]:
+    """Return what both sides' detail pages show of a booking."""
+    bill = booking.invoice or booking.quote
+    actions = permissions.allowed_actions(request.user, booking, now=now)
+    return {
+        "booking": booking,
+        "lines": list(bill.lines.all()),
+        "total": bill.total,
+        "terms": cancellation.Terms.from_json(booking.terms),
+        "events": list(booking.events.select_related("by")),
+        "actions": {str(action) for action in actions},
+        "pets": list(booking.pets.all()),
+        "resources": [a.resource for a in booking.allocations.all() if a.is_live or not booking.is_live],
+        "shows_address": booking.state in ADDRESS_STATES,
+        "now": now,
+    }
+
+
+@login_required
+@require_GET
+def detail(request: HttpRequest, reference: str) -> HttpResponse:
+    now = timezone.now()
+    booking = own_booking(request.user, reference)
+    if booking.is_held:
+        return redirect("bookings:checkout", reference=reference)
+    context = detail_context(request, booking, now=now)
+    context["can_review"] = (
+        booking.is_completed and booking.ends_at > now - timedelta(days=REVIEW_DAYS) and not hasattr(booking, "review")
+    )
+    return render(request, "bookings/detail.html", context)
+
+
+@login_required
+@require_GET
+def checkout(request: HttpRequest, reference: str) -> HttpResponse:
+    """Show the last step of booking: everything once more, the refund table, and the time left."""
+    booking = own_booking(request.user, reference)
+    if not booking.is_held:
+        return redirect(booking)
+    return render(request, "bookings/checkout.html", detail_context(request, booking, now=timezone.now()))
+
+
+@login_required
+@require_POST
+def place(request: HttpRequest, reference: str) -> HttpResponse:
+    booking = own_booking(request.user, reference)
+    try:
+        booking = reservation.place(booking, by=request.user, now=timezone.now())
+    except DomainError as error:
+        say_error(request, error)
+    else:
+        messages.success(request, "Booked." if booking.is_confirmed else "Sent. You will hear from the provider soon.")
+    return redirect(booking)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def cancel(request: HttpRequest, reference: str) -> HttpResponse:
+    """Say what comes back, then cancel on POST."""
+    now = timezone.now()
+    booking = own_booking(request.user, reference)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            lifecycle.cancel(booking, by=request.user, reason=form.cleaned_data["reason"], now=now)
+        except DomainError as error:
+            say_error(request, error)
+        else:
+            messages.success(request, "The booking is cancelled.")
+        return redirect(booking)
+    context = detail_context(request, booking, now=now)
+    if Action.CANCEL not in context["actions"]:
+        messages.error(request, "This booking can no longer be cancelled.")
+        return redirect(booking)
+    refund = cancellation.refund_due(booking, now=now, side=Side.OWNER)
+    context |= {"form": form, "refund": refund, "kept": context["total"] - refund}
+    return render(request, "bookings/cancel.html", context, status=400 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def move(request: HttpRequest, reference: str) -> HttpResponse:
+    booking = own_booking(request.user, reference)
+    return move_page(request, booking, template="bookings/move.html", done=booking.get_absolute_url())

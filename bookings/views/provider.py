@@ -1,0 +1,200 @@
+"""The provider's pages: the day, the requests, all bookings, and the steps of a visit."""
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from bookings import permissions
+from bookings.domain import cancellation, lifecycle
+from bookings.forms import DayForm, DeclineForm, ProviderListForm, ReasonForm
+from bookings.models import Booking
+from bookings.states import Action, BookingState, Side
+from bookings.views.access import back_to, say_error, show_error, team_booking, team_provider
+from bookings.views.moving import move_page
+from bookings.views.owner import detail_context
+from petplace.errors import DomainError
+from providers.models import Branch, Provider
+
+PAGE_SIZE = 25
+AGENDA_STATES = (BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED, BookingState.NO_SHOW)
+
+
+def branch_of(provider: Provider, form: DayForm) -> Branch | None:
+    """Return the branch to show: the asked one, else the first active one."""
+    if form.is_valid() and form.cleaned_data.get("branch"):
+        return form.cleaned_data["branch"]
+    return provider.branches.order_by("-is_active", "pk").first()
+
+
+@login_required
+@require_GET
+def today(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show one day of one branch in the branch's own zone."""
+    now = timezone.now()
+    provider = team_provider(request.user, slug)
+    form = DayForm(request.GET, provider=provider)
+    branch = branch_of(provider, form)
+    context: dict[str, Any] = {"provider": provider, "form": form, "branch": branch, "now": now}
+    if branch:
+        day = form.cleaned_data.get("date") or now.astimezone(branch.zone).date()
+        start = datetime.combine(day, time(), branch.zone)
+        end = datetime.combine(day + timedelta(days=1), time(), branch.zone)
+        scope = Booking.objects.filter(provider=provider, service__branch=branch)
+        visits = scope.filter(state__in=AGENDA_STATES, starts_at__lt=end, ends_at__gt=start)
+        visits = list(visits.with_everything().order_by("starts_at", "pk"))
+        for visit in visits:
+            visit.next_actions = {str(a) for a in permissions.allowed_actions(request.user, visit, now=now)}
+        context |= {
+            "day": day,
+            "is_today": day == now.astimezone(branch.zone).date(),
+            "previous": day - timedelta(days=1),
+            "next": day + timedelta(days=1),
+            "visits": visits,
+            "branches": list(provider.branches.filter(is_active=True)),
+            "counts": _counts(provider, visits),
+        }
+    return render(request, "bookings/provider/today.html", context)
+
+
+def _counts(provider: Provider, visits: list[Booking]) -> dict[str, int]:
+    return {
+        "visits": len(visits),
+        "under_way": sum(visit.state == BookingState.IN_PROGRESS for visit in visits),
+        "done": sum(visit.is_completed for visit in visits),
+        "pets": len({pet.pk for visit in visits for pet in visit.pets.all()}),
+        "requests": Booking.objects.filter(provider=provider, state=BookingState.PENDING).count(),
+    }
+
+
+@login_required
+@require_GET
+def requests(request: HttpRequest, slug: str) -> HttpResponse:
+    """List what waits for an answer, the most urgent first."""
+    provider = team_provider(request.user, slug)
+    waiting = Booking.objects.filter(provider=provider, state=BookingState.PENDING).with_everything()
+    page = Paginator(waiting.order_by("due_at", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"provider": provider, "page": page, "decline_form": DeclineForm(), "now": timezone.now()}
+    return render(request, "bookings/provider/requests.html", context)
+
+
+@login_required
+@require_GET
+def booking_list(request: HttpRequest, slug: str) -> HttpResponse:
+    """List all bookings of the provider, filtered."""
+    provider = team_provider(request.user, slug)
+    form = ProviderListForm(request.GET, provider=provider)
+    found = Booking.objects.filter(provider=provider).exclude(state=BookingState.HELD).with_everything()
+    if form.is_valid():
+        found = _filtered(found, form.cleaned_data)
+    elif form.errors:
+        found = found.none()
+    page = Paginator(found.order_by("-starts_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+    query.pop("page", None)
+    context = {"provider": provider, "form": form, "page": page, "query": query.urlencode(), "now": timezone.now()}
+    return render(request, "bookings/provider/list.html", context)
+
+
+def _filtered(found: Any, data: dict[str, Any]) -> Any:
+    """Apply the filters; dates are days of each booking's own zone, taken generously at the edges."""
+    if data["state"]:
+        found = found.filter(state=data["state"])
+    if data["service"]:
+        found = found.filter(service=data["service"])
+    if data["date_from"]:
+        found = found.filter(ends_at__gte=timezone.make_aware(datetime.combine(data["date_from"], time())))
+    if data["date_to"]:
+        found = found.filter(
+            starts_at__lt=timezone.make_aware(datetime.combine(data["date_to"] + timedelta(days=1), time()))
+        )
+    if text := data["q"].strip():
+        by_pet = Booking.objects.filter(pets__name__icontains=text).values("pk")
+        found = found.filter(Q(reference__iexact=text) | Q(owner__full_name__icontains=text) | Q(pk__in=by_pet))
+    return found
+
+
+@login_required
+@require_GET
+def detail(request: HttpRequest, slug: str, reference: str) -> HttpResponse:
+    provider = team_provider(request.user, slug)
+    booking = team_booking(request.user, provider, reference)
+    context = detail_context(request, booking, now=timezone.now())
+    visits = Booking.objects.filter(provider=provider, owner=booking.owner_id, state=BookingState.COMPLETED)
+    context |= {"provider": provider, "earlier_visits": visits.aggregate(count=Count("pk"))["count"]}
+    return render(request, "bookings/provider/detail.html", context)
+
+
+STEPS: dict[str, tuple[Callable[..., Booking], str]] = {
+    "accept": (lifecycle.accept, "Accepted. The owner has been told."),
+    "start": (lifecycle.start, "The visit has started."),
+    "complete": (lifecycle.complete, "The visit is finished."),
+}
+REASONED: dict[str, tuple[Callable[..., Booking], Action, str]] = {
+    "decline": (lifecycle.decline, Action.DECLINE, "Declined. The owner has been told."),
+    "cancel": (lifecycle.cancel, Action.CANCEL, "Cancelled. The owner has been told and owes nothing."),
+    "no-show": (lifecycle.report_no_show, Action.NO_SHOW, "Recorded as a no-show."),
+}
+
+
+@login_required
+@require_POST
+def step(request: HttpRequest, slug: str, reference: str, verb: str) -> HttpResponse:
+    """Take one step of the visit that needs no words."""
+    provider = team_provider(request.user, slug)
+    booking = team_booking(request.user, provider, reference)
+    act, done = STEPS[verb]
+    try:
+        act(booking, by=request.user, now=timezone.now())
+    except DomainError as error:
+        say_error(request, error)
+    else:
+        messages.success(request, done)
+    return redirect(back_to(request, reverse("provider:booking", args=[slug, reference])))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def reasoned_step(request: HttpRequest, slug: str, reference: str, verb: str) -> HttpResponse:
+    """Take a step that ends the booking: first say what follows, then do it with a reason."""
+    now = timezone.now()
+    provider = team_provider(request.user, slug)
+    booking = team_booking(request.user, provider, reference)
+    act, action, done = REASONED[verb]
+    here = reverse("provider:booking", args=[slug, reference])
+    form = (DeclineForm if verb == "decline" else ReasonForm)(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            act(booking, by=request.user, reason=form.cleaned_data["reason"], now=now)
+        except DomainError as error:
+            show_error(form, error)
+            say_error(request, error)
+            return redirect(here)
+        messages.success(request, done)
+        return redirect(back_to(request, here))
+    context = detail_context(request, booking, now=now)
+    if action not in context["actions"]:
+        messages.error(request, "This is no longer possible in the present state.")
+        return redirect(here)
+    context |= {"provider": provider, "form": form, "verb": verb, "action": action, "back": here}
+    if verb == "cancel":
+        context["refund"] = cancellation.refund_due(booking, now=now, side=Side.PROVIDER)
+    return render(request, "bookings/provider/reason.html", context, status=400 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def move(request: HttpRequest, slug: str, reference: str) -> HttpResponse:
+    provider = team_provider(request.user, slug)
+    booking = team_booking(request.user, provider, reference)
+    done = reverse("provider:booking", args=[slug, reference])
+    return move_page(request, booking, template="bookings/provider/move.html", done=done, extra={"provider": provider})
