@@ -31,7 +31,7 @@ class DomainError(Exception):
         super().__init__(self.message)
 
 
-class InvalidInput(DomainError):  # noqa: N818 - reads as what happened
+class InvalidInput(DomainError):
     """The input itself is wrong: 400 with the fields named."""
 
     code = "invalid"
@@ -39,14 +39,14 @@ class InvalidInput(DomainError):  # noqa: N818 - reads as what happened
     message = "Please correct the marked fields."
 
 
-class InvalidTransition(DomainError):  # noqa: N818 - reads as what happened
+class InvalidTransition(DomainError):
     """The object's state does not allow the act (any more)."""
 
     code = "invalid_transition"
     message = "This is no longer possible in the present state."
 
 
-class NotAllowed(DomainError):  # noqa: N818 - reads as what happened
+class NotAllowed(DomainError):
     """The actor may see the object but may not do this."""
 
     code = "not_allowed"

@@ -59,7 +59,8 @@ def _move(booking: Booking, span: interval.Span, *, by: User, resource: Resource
             is_by_provider=not is_owner,
         )
     )
-    allocations.take(allocations.Ask(booking.pk, service, *span, resource or booking.asked_resource, old))
+    wanted = resource or booking.asked_resource
+    taken = allocations.take(allocations.Ask(booking.pk, service, *span, wanted, old))
     before, detail = booking.starts_at, {"from": _as_json(booking)}
     booking.starts_at, booking.ends_at = span
     _requote(booking, pets, is_owner=is_owner, now=now, was=before)
@@ -71,7 +72,7 @@ def _move(booking: Booking, span: interval.Span, *, by: User, resource: Resource
         booking,
         step,
         now=now,
-        detail=detail | {"to": _as_json(booking)},
+        detail=detail | {"to": _as_json(booking), "resources": len(taken)},
         changed=("starts_at", "ends_at", "quote", "total", "terms", "invoice", "asked_resource"),
         old_starts_at=before,
     )

@@ -114,8 +114,11 @@ def _hold(quote: Quote, *, by: User, now: datetime, note: str, resource: Resourc
         )
     )
     booking_id = allocations.next_booking_id()
-    allocations.take(allocations.Ask(booking_id, service, quote.starts_at, quote.ends_at, resource))
-    return _write(quote, booking_id, pets, by=by, now=now, note=note, resource=resource)
+    taken = allocations.take(allocations.Ask(booking_id, service, quote.starts_at, quote.ends_at, resource))
+    booking = _write(quote, booking_id, pets, by=by, now=now, note=note, resource=resource)
+    detail = {"resources": len(taken)}
+    events.record(booking, Action.HOLD, from_state="", side=Side.OWNER, by=by, now=now, detail=detail)
+    return booking
 
 
 def _write(
@@ -142,7 +145,6 @@ def _write(
     )
     booking.save(force_insert=True)
     BookingPet.objects.bulk_create(BookingPet(booking=booking, pet=pet) for pet in pets)
-    events.record(booking, Action.HOLD, from_state="", side=Side.OWNER, by=by, now=now)
     return booking
 
 

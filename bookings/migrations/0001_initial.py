@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
                 ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'ordering': ('at', 'pk'),
+                'ordering': ('pk',),
                 'constraints': [models.CheckConstraint(condition=models.Q(('to_state__in', ['held', 'pending', 'confirmed', 'in_progress', 'completed', 'declined', 'cancelled', 'no_show'])), name='booking_event_state_known')],
             },
         ),

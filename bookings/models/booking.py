@@ -208,7 +208,8 @@ class BookingEvent(PublicModel):
     at = models.DateTimeField()
 
     class Meta:
-        ordering = ("at", "pk")
+        # In the order of the booking's lock. ``at`` is the actor's clock, read before the wait for it.
+        ordering = ("pk",)
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(to_state__in=BookingState.values), name="booking_event_state_known"),
         ]
