@@ -1,5 +1,17 @@
 """Paths of the REST API under `/api/v1/`."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from accounts.api import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("auth/register/", views.RegisterView.as_view(), name="api-register"),
+    path("auth/login/", views.LoginView.as_view(), name="api-login"),
+    path("auth/refresh/", views.RefreshView.as_view(), name="api-refresh"),
+    path("auth/logout/", views.LogoutView.as_view(), name="api-logout"),
+    path("auth/password/change/", views.PasswordChangeView.as_view(), name="api-password-change"),
+    path("auth/password/reset/", views.PasswordResetView.as_view(), name="api-password-reset"),
+    path("auth/password/reset/confirm/", views.PasswordResetConfirmView.as_view(), name="api-password-reset-confirm"),
+    path("auth/email/verify/", views.EmailVerifyView.as_view(), name="api-email-verify"),
+    path("me/", views.MeView.as_view(), name="api-me"),
+]

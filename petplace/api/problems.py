@@ -115,7 +115,10 @@ def _domain_error(error: DomainError) -> Response:
     extra = dict(error.extra)
     if error.fields or error.status == 400:
         extra["errors"] = error.fields or {"non_field_errors": [error.message]}
-    return response(error.status, error.code, error.message, **extra)
+    answer = response(error.status, error.code, error.message, **extra)
+    if error.status == status.HTTP_401_UNAUTHORIZED:
+        answer["WWW-Authenticate"] = 'Bearer realm="api"'
+    return answer
 
 
 def _api_error(error: exceptions.APIException) -> Response:

@@ -1,0 +1,50 @@
+"""Closing an account: the person goes, the rows that money and history need stay without a name.
+
+Apps above register here when they start: a guard raises a DomainError while something is still open, a forgetter
+removes or blanks what its app keeps about the person.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+
+from accounts.domain import credentials
+from accounts.models import TokenFamily, User
+
+guards: list[Callable[[User, datetime], None]] = []
+forgetters: list[Callable[[User, datetime], None]] = []
+
+FORMER_NAME = "Former user"
+
+
+@transaction.atomic
+def close(user: User, *, now: datetime) -> User:
+    """Anonymise ``user`` for good. Refused by a guard while something is open.
+
+    Steps: lock the row, ask the guards, let every app forget, blank the person, end tokens and sessions. The address
+    is free for a new account afterwards.
+    """
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    if user.closed_at is not None:
+        return user
+    for guard in guards:
+        guard(user, now)
+    for forget in forgetters:
+        forget(user, now)
+    credentials.deactivate(user, now=now)
+    TokenFamily.objects.filter(user=user).delete()
+    EmailAddress.objects.filter(user=user).delete()
+    user.email = f"{user.uid}@closed.invalid"
+    user.full_name = FORMER_NAME
+    user.phone = ""
+    user.home_place = ""
+    user.home_latitude = user.home_longitude = None
+    user.is_staff = user.is_superuser = False
+    user.closed_at = now
+    user.set_unusable_password()
+    user.save()
+    user.groups.clear()
+    user.user_permissions.clear()
+    return user

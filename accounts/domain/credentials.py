@@ -1,0 +1,64 @@
+"""Passwords, and being allowed in at all."""
+
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.db import IntegrityError, transaction
+
+from accounts.domain import events, families
+from accounts.domain.events import AccountEvent
+from accounts.models import User
+
+
+def check(email: str, password: str) -> User | None:
+    """Return the active user whom address and password belong to, or None.
+
+    Takes the time of one password hash whether the address is known or not, so that the answer does not tell.
+    """
+    user = User.objects.filter(email=User.objects.normalize_email(email)).first()
+    if user is None:
+        User().set_password(password)
+        return None
+    return user if user.check_password(password) and user.is_active else None
+
+
+def register(*, email: str, password: str, full_name: str) -> User | None:
+    """Make an account whose address is not proven yet. Returns None when the address has one already."""
+    email = User.objects.normalize_email(email)
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(email, password, full_name=full_name)
+            EmailAddress.objects.create(user=user, email=email, primary=True, verified=False)
+    except IntegrityError:
+        return None
+    return user
+
+
+@transaction.atomic
+def set_password(user: User, password: str, *, now: datetime) -> None:
+    """Set a password (checked by the caller) and end every token. Django ends the sessions, which hash it."""
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    families.end_all(user, now=now)
+    events.tell(user, AccountEvent.PASSWORD_CHANGED, now=now)
+
+
+@transaction.atomic
+def deactivate(user: User, *, now: datetime) -> None:
+    """Ban ``user``: the next request with any token or session is not signed in."""
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    families.end_all(user, now=now)
+    end_sessions(user)
+
+
+def reactivate(user: User) -> None:
+    user.is_active = True
+    user.save(update_fields=["is_active"])
+
+
+def end_sessions(user: User, *, except_key: str | None = None) -> None:
+    """End the browser sessions of ``user`` but the one with ``except_key``."""
+    for session in UserSession.objects.filter(user=user).exclude(session_key=except_key or ""):
+        session.end()
