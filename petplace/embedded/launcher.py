@@ -35,7 +35,8 @@ def main() -> None:
             watch(plan["watch"], target, plan["signal"])
     if os.getppid() != plan["parent"]:
         sys.exit(1)  # it died before the line above could take effect
-    os.execvpe(program[0], program, os.environ)  # noqa: S606 - no shell is meant
+    # An absolute path: a search, or any import, may fail once we may no longer read Python's own files.
+    os.execv(program[0], program)  # noqa: S606 - no shell is meant
 
 
 def watch(pipe: int, target: int, death_signal: int) -> None:

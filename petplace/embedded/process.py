@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,9 @@ def spawn(
     What it writes is added to the file ``log``; with ``output`` (``subprocess.PIPE``) only its errors are.
     ``watch`` chooses the pipe instead of the kernel's death signal.
     """
+    program = shutil.which(argv[0])
+    if program is None:
+        raise ServerError(f"There is no program {argv[0]}.")
     plan = {
         "parent": os.getpid(),
         "uid": account.uid if account else None,
@@ -122,7 +126,7 @@ def spawn(
         errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(plan), *argv],
+            [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(plan), program, *argv[1:]],
             stdin=subprocess.DEVNULL,
             stdout=errors if output is None else output,
             stderr=errors,
