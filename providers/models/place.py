@@ -21,8 +21,8 @@ class Branch(PublicModel):
     """A place of a provider. This is the row that the search walks.
 
     ``mercator``, ``offer_mask`` and ``is_listed`` are derived: ``providers.domain.listing.refresh`` keeps them true.
-    ``mercator`` is the approximate point: whoever could search, sort or filter by the true one could find the address by
-    asking from many places.
+    ``mercator`` is the approximate point: whoever could search, sort or filter by the true one could find the address
+    by asking from many places.
     """
 
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="branches")
