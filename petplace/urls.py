@@ -11,6 +11,7 @@ import reviews.provider_urls
 from bookings.views import search as search_views
 from petplace import health, views
 from petplace.api import views as api_views
+from providers.views import media as provider_media
 from providers.views import public as provider_views
 
 provider_urlpatterns = [
@@ -27,6 +28,8 @@ urlpatterns = [
     path("privacy/", views.privacy, name="privacy"),
     path("search/", search_views.search, name="search"),
     path("p/<slug:slug>/", provider_views.detail, name="provider_detail"),
+    path("p/<slug:slug>/avatar", provider_media.avatar, name="provider_avatar"),
+    path("p/photos/<uuid:uid>", provider_media.photo, name="provider_photo"),
     path("accounts/", include("allauth.urls")),
     path("account/", include("accounts.urls")),
     path("pets/", include("pets.urls")),

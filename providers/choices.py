@@ -25,6 +25,17 @@ class ServiceKind(models.TextChoices):
     CLINIC = "clinic", "Clinic"
 
 
+ICONS = {
+    ServiceKind.WALKING: "signpost-split",
+    ServiceKind.SITTING: "house-heart",
+    ServiceKind.BOARDING: "moon-stars",
+    ServiceKind.DAYCARE: "sun",
+    ServiceKind.DROP_IN: "door-open",
+    ServiceKind.GROOMING: "scissors",
+    ServiceKind.TRAINING: "award",
+    ServiceKind.CLINIC: "heart-pulse",
+}
+
 # Appointments have late and no-show fees, stays and visits a full refund until a noon (see bookings.cancellation).
 APPOINTMENT_KINDS = frozenset({ServiceKind.GROOMING, ServiceKind.TRAINING, ServiceKind.CLINIC})
 

@@ -1,5 +1,7 @@
 """Papers and pictures of a provider. Files arrive here already checked and re-encoded (petplace.uploads)."""
 
+from __future__ import annotations
+
 from datetime import date, datetime
 
 from django.core.files.base import ContentFile

@@ -57,6 +57,17 @@ def create(
 
 
 @transaction.atomic
+def create_several(
+    branch: Branch, *, kind: str, name: str, count: int = 1, now: datetime, **fields: Any
+) -> list[Resource]:
+    """Add ``count`` resources of one kind, numbered when there are several ("Kennel 1", "Kennel 2", ...)."""
+    names = [name] if count == 1 else [f"{name} {number}" for number in range(1, count + 1)]
+    return [
+        create(branch, kind=kind, name=one, position=position, now=now, **fields) for position, one in enumerate(names)
+    ]
+
+
+@transaction.atomic
 def update(resource: Resource, **changes: Any) -> Resource:
     """Change the fields named in ``CHANGEABLE``. Bookings that use the resource stay as they are."""
     resource = hours.lock(resource)

@@ -1,6 +1,7 @@
 """What is sold."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -77,9 +78,21 @@ def default_needs(branch: Branch, kind: str) -> list[str]:
 
 def problems(service: Service) -> list[Problem]:
     """Return what keeps ``service`` from being booked: kinds of resource that its branch lacks."""
-    usable = Resource.objects.filter(branch_id=service.branch_id, is_active=True).values_list("kind", "skills")
+    return problems_of([service])[service.pk]
+
+
+def problems_of(services: Collection[Service]) -> dict[int, list[Problem]]:
+    """Return the problems of each service by its key, in one query. Reads ``service.branch``: load it before."""
+    owned: dict[int, list[tuple[str, list[str]]]] = defaultdict(list)
+    branch_ids = {service.branch_id for service in services}
+    usable = Resource.objects.filter(branch__in=branch_ids, is_active=True)
+    for branch_id, kind, skills in usable.values_list("branch_id", "kind", "skills"):
+        owned[branch_id].append((kind, skills))
+    return {service.pk: _problems(service, owned[service.branch_id]) for service in services}
+
+
+def _problems(service: Service, owned: list[tuple[str, list[str]]]) -> list[Problem]:
     found = []
-    owned = list(usable)
     for need in service.needs:
         of_kind = [skills for kind, skills in owned if kind == need]
         label = ResourceKind(need).label.lower()

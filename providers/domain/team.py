@@ -1,11 +1,14 @@
 """Who works for a provider."""
 
+from datetime import datetime
+
 from django.db import transaction
 
 from accounts.models import User
 from petplace.errors import DomainError, InvalidInput
-from providers.choices import MembershipRole
-from providers.models import Membership, Provider, Resource
+from providers.choices import MembershipRole, ResourceKind
+from providers.domain import resources
+from providers.models import Branch, Membership, Provider, Resource
 
 MAX_MEMBERS = 200
 
@@ -29,8 +32,19 @@ def _keep_a_manager(membership: Membership) -> None:
 
 
 @transaction.atomic
-def add(provider: Provider, *, email: str, role: str = MembershipRole.STAFF, by: User | None) -> Membership:
-    """Add the person with this e-mail address, who must have an account, to the team."""
+def add(
+    provider: Provider,
+    *,
+    email: str,
+    role: str = MembershipRole.STAFF,
+    by: User | None,
+    branch: Branch | None = None,
+    now: datetime | None = None,
+) -> Membership:
+    """Add the person with this e-mail address, who must have an account, to the team.
+
+    With ``branch`` (then also ``now``) the person can be booked there, with the usual hours of people.
+    """
     _check_role(role)
     provider = _lock(provider)
     user = User.objects.filter(email=User.objects.normalize_email(email), is_active=True).first()
@@ -47,7 +61,10 @@ def add(provider: Provider, *, email: str, role: str = MembershipRole.STAFF, by:
         )
     if Membership.objects.filter(provider=provider).count() >= MAX_MEMBERS:
         raise DomainError(f"A team has at most {MAX_MEMBERS} people.", code="too_many")
-    return Membership.objects.create(provider=provider, user=user, role=role)
+    membership = Membership.objects.create(provider=provider, user=user, role=role)
+    if branch is not None and now is not None:
+        resources.create(branch, kind=ResourceKind.PERSON, name=user.get_full_name(), user=user, now=now)
+    return membership
 
 
 @transaction.atomic

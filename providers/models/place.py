@@ -73,6 +73,10 @@ class Branch(PublicModel):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
+    @property
+    def hours_note(self) -> str:
+        return f"At {self.name}. All times are local to {self.time_zone.replace('_', ' ')}."
+
 
 class Resource(PublicModel):
     """A thing that can be in one place at a time: a person, room, kennel place, table, van."""
@@ -99,6 +103,10 @@ class Resource(PublicModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def skill_labels(self) -> str:
+        return ", ".join(ServiceKind(skill).label.lower() for skill in self.skills)
 
 
 class Certification(PublicModel):

@@ -80,6 +80,17 @@ class Provider(PublicModel):
         return reverse("provider_detail", args=[self.slug])
 
     @property
+    def photo_url(self) -> str:
+        """The address of the picture or logo, a new one for each file so that it can be cached; empty without."""
+        if not self.avatar:
+            return ""
+        return f"{reverse('provider_avatar', args=[self.slug])}?v={self.avatar.name.rsplit('/', 1)[-1][:8]}"
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.state == ProviderState.SUSPENDED
+
+    @property
     def is_public(self) -> bool:
         return self.state == ProviderState.APPROVED
 
@@ -101,6 +112,9 @@ class ProviderPhoto(PublicModel):
     def __str__(self) -> str:
         return self.caption or f"Photo {self.position}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("provider_photo", args=[self.uid])
+
 
 class ProviderEvent(models.Model):
     """One step in the life of an application: who did what, and why. Never changed."""
@@ -117,6 +131,11 @@ class ProviderEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_state} to {self.to_state}"
+
+    @property
+    def is_edit(self) -> bool:
+        """A sensitive edit, recorded without a change of state."""
+        return self.from_state == self.to_state and bool(self.reason)
 
 
 class Membership(PublicModel):
@@ -159,3 +178,18 @@ class VerificationDocument(PublicModel):
 
     def __str__(self) -> str:
         return self.get_kind_display()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Nobody has looked at it yet."""
+        return self.is_accepted is None
+
+    @property
+    def check_state(self) -> str:
+        if self.is_waiting:
+            return "waiting"
+        return "accepted" if self.is_accepted else "refused"
+
+    @property
+    def check_label(self) -> str:
+        return {"waiting": "Waiting to be checked", "accepted": "Checked", "refused": "Not accepted"}[self.check_state]

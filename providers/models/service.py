@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from petplace.models import PublicModel
 from pets.choices import Species, Vaccine
-from providers.choices import APPOINTMENT_KINDS, PaymentPolicy, ResourceKind, ServiceKind
+from providers.choices import APPOINTMENT_KINDS, ICONS, PaymentPolicy, ResourceKind, ServiceKind
 from providers.models.place import Branch
 from providers.models.provider import Provider
 from providers.states import ProviderState
@@ -106,6 +106,11 @@ class Service(PublicModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def icon(self) -> str:
+        """The name of the icon of its kind."""
+        return ICONS.get(self.kind, "heart")
 
     @property
     def is_appointment(self) -> bool:
