@@ -24,11 +24,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m petplace.embedded", description=__doc__)
     parser.add_argument("action", choices=["run", "clean"])
     parser.add_argument("--fast", action="store_true", help="data may be lost in a crash")
-    parser.add_argument("command", nargs=argparse.REMAINDER)
-    options = parser.parse_args()
+    arguments, command = sys.argv[1:], []
+    if "--" in arguments:
+        cut = arguments.index("--")
+        arguments, command = arguments[:cut], arguments[cut + 1 :]
+    options = parser.parse_args(arguments)
     if options.action == "clean":
         return _clean()
-    command = [part for index, part in enumerate(options.command) if (index, part) != (0, "--")]
     if not command:
         parser.error("no command given")
     signal.signal(signal.SIGTERM, _interrupt)

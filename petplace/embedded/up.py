@@ -154,7 +154,7 @@ def _run_site() -> None:
 
 def _port() -> int:
     text = os.environ.get("PORT") or "8000"
-    if not text.isdecimal() or not 0 < int(text) < 65536:
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 65536:
         raise ServerError(f"PORT is {text!r}: it must be a number from 1 to 65535.")
     return int(text)
 
