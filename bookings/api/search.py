@@ -237,9 +237,15 @@ def _visible(request: Request, uid: Any) -> Service:
     if service is None:
         raise Http404
     is_open = service.is_active and service.branch.is_active and service.provider.is_public
-    if not is_open and not Provider.objects.visible_to(request.user).filter(pk=service.provider_id).exists():
+    if not is_open and not _is_own(request.user, service):
         raise Http404
     return service
+
+
+def _is_own(user: Any, service: Service) -> bool:
+    if user.is_staff:
+        return True
+    return user.is_authenticated and Provider.objects.run_by(user).filter(pk=service.provider_id).exists()
 
 
 def _period(chosen: dict[str, Any], service: Service) -> tuple[date, date]:
