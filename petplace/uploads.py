@@ -86,7 +86,7 @@ def clean_document(file: File[bytes]) -> ContentFile[bytes]:
 class PhotoField(forms.FileField):
     """A form field whose value is a cleaned photo, ready to store."""
 
-    widget = forms.ClearableFileInput(attrs={"accept": PHOTO_ACCEPT})
+    widget = forms.FileInput(attrs={"accept": PHOTO_ACCEPT})
     default_help_text = "JPEG, PNG or WEBP, up to 10 MB. Where it was taken is removed."
 
     def __init__(self, **options: Any) -> None:
@@ -105,7 +105,7 @@ class PhotoField(forms.FileField):
 class DocumentField(PhotoField):
     """A form field whose value is a cleaned PDF or photo."""
 
-    widget = forms.ClearableFileInput(attrs={"accept": f"application/pdf,{PHOTO_ACCEPT}"})
+    widget = forms.FileInput(attrs={"accept": f"application/pdf,{PHOTO_ACCEPT}"})
     default_help_text = "PDF, JPEG, PNG or WEBP, up to 10 MB."
 
     @staticmethod

@@ -1,16 +1,20 @@
 """Who is cared for."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.templatetags.static import static
+from django.urls import reverse
 
 from accounts.models import User
 from petplace.models import PublicModel
 from pets.choices import CareKind, Sex, Species, Vaccine
+
+EXPIRING = timedelta(days=30)
 
 
 class PetQuerySet(models.QuerySet["Pet"]):
@@ -19,6 +23,9 @@ class PetQuerySet(models.QuerySet["Pet"]):
 
     def active(self) -> Self:
         return self.filter(archived_at__isnull=True)
+
+    def archived(self) -> Self:
+        return self.filter(archived_at__isnull=False)
 
 
 class Pet(PublicModel):
@@ -61,9 +68,38 @@ class Pet(PublicModel):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("pets:detail", args=[self.uid])
+
+    @property
+    def picture_url(self) -> str:
+        """The photo's private address, or a drawing of the species."""
+        return reverse("pets:photo", args=[self.uid]) if self.photo else static(f"img/species/{self.species}.svg")
+
     @property
     def is_archived(self) -> bool:
         return self.archived_at is not None
+
+    def age_on(self, day: date) -> str:
+        """Return the age in words, ``3 years`` or ``5 months``; nothing where the birth date is not known."""
+        if self.birth_date is None or self.birth_date > day:
+            return ""
+        born = self.birth_date
+        months = (day.year - born.year) * 12 + day.month - born.month - (day.day < born.day)
+        count, unit = (months // 12, "year") if months >= 12 else (months, "month")
+        return f"{count} {unit}{'' if count == 1 else 's'}"
+
+    def facts_on(self, day: date) -> str:
+        """Return what a card says: ``Dog, Beagle, 3 years, 12.5 kg``."""
+        weight = f"{self.weight_kg:f}".rstrip("0").rstrip(".") + " kg" if self.weight_kg is not None else ""
+        return ", ".join(filter(None, (self.get_species_display(), self.breed, self.age_on(day), weight)))
+
+    def current_vaccinations(self, day: date) -> list["Vaccination"]:
+        """Return the longest of each vaccine, soonest to end first. Reads what is prefetched."""
+        latest: dict[str, Vaccination] = {}
+        for vaccination in sorted(self.vaccinations.all(), key=lambda one: (one.given_on <= day, one.valid_until)):
+            latest[vaccination.vaccine] = vaccination
+        return sorted(latest.values(), key=lambda one: one.valid_until)
 
 
 class Vaccination(PublicModel):
@@ -82,6 +118,12 @@ class Vaccination(PublicModel):
 
     def __str__(self) -> str:
         return f"{self.get_vaccine_display()} until {self.valid_until}"
+
+    def validity_on(self, day: date) -> str:
+        """Return ``valid``, ``expiring`` (30 days or less are left) or ``expired``."""
+        if self.valid_until < day:
+            return "expired"
+        return "expiring" if self.valid_until <= day + EXPIRING else "valid"
 
     def covers(self, day: date) -> bool:
         """Whether the pet is protected on ``day`` (a local date)."""

@@ -1,0 +1,32 @@
+"""Who may look at a pet: its owner, staff, and a provider that cares for it."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.http import Http404
+
+from accounts.models import User
+from bookings.models import Booking
+from bookings.states import BookingState
+from pets.models import Pet
+
+# After a visit the team can look things up for a while; then the pet is none of its business any more.
+RECENT = timedelta(days=30)
+CARING_STATES = (BookingState.PENDING, BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED)
+
+
+def visible_pet(user: User, uid: UUID, *, now: datetime) -> Pet:
+    """Return the pet, or raise Http404, which does not tell whether it exists."""
+    pet = Pet.objects.select_related("owner").filter(uid=uid).first()
+    if pet is None or not can_view(user, pet, now=now):
+        raise Http404
+    return pet
+
+
+def can_view(user: User, pet: Pet, *, now: datetime) -> bool:
+    """Whether ``user`` owns the pet, is staff, or works for a provider with a present or recent booking of it."""
+    if pet.owner_id == user.pk or user.is_staff:
+        return True
+    return (
+        Booking.objects.provided_by(user).filter(pets=pet, state__in=CARING_STATES, ends_at__gt=now - RECENT).exists()
+    )
