@@ -1,0 +1,109 @@
+"""What must hold when twenty come at once, each with a control that shows that the test can fail."""
+
+import time
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from accounts.domain import families
+from accounts.models import TokenFamily, User
+from petplace import limits
+from tests.accounts.conftest import PASSWORD
+from tests.bursts import burst
+from tests.factories import UserFactory
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+
+def _statuses(path: str, bodies: list[dict[str, str]], **headers: str) -> list[int]:
+    def call(number: int) -> int:
+        client = APIClient()
+        extra = {name: value.format(number) for name, value in headers.items()}
+        return int(client.post(path, bodies[number], headers=extra).status_code)
+
+    return burst(len(bodies), call)
+
+
+# --- one refresh token, spent twenty times (A01)
+
+
+def _spend_twenty_times(user: User) -> list[int]:
+    client = APIClient()
+    tokens = client.post("/api/v1/auth/login/", {"email": user.email, "password": PASSWORD}).json()
+    return _statuses("/api/v1/auth/refresh/", [{"refresh": tokens["refresh"]}] * 20)
+
+
+def test_refresh_token_works_once_of_twenty() -> None:
+    for _ in range(5):
+        user = UserFactory()
+
+        statuses = _spend_twenty_times(user)
+
+        assert sorted(statuses) == [200] + [401] * 19
+        family = TokenFamily.objects.get(user=user)
+        assert family.revoked_at is not None  # nineteen copies were seen
+
+
+def test_control_rotation_that_reads_and_then_writes_lets_several_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rotate(claim: families.Claim, *, new_jti: Any, now: Any, expires_at: Any) -> TokenFamily:
+        family = TokenFamily.objects.select_related("user").get(uid=claim.family)
+        if family.current_jti != claim.jti:
+            raise families.TokenRefusedError
+        time.sleep(0.01)
+        family.current_jti = new_jti
+        family.save()
+        return family
+
+    monkeypatch.setattr(families, "rotate", rotate)
+
+    assert _spend_twenty_times(UserFactory()).count(200) > 1
+
+
+# --- guessing a password (A08)
+
+
+@pytest.fixture
+def _ten_a_minute(settings: Any) -> None:
+    rates = {**settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], "sign_in": "10/min"}
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
+
+
+def _guess_forty_times() -> list[int]:
+    user = UserFactory()
+    bodies = [{"email": user.email, "password": f"guess-number-{number}"} for number in range(40)]
+    # What a client writes into these headers must not make it forty clients.
+    return _statuses("/api/v1/auth/login/", bodies, **{"X-Forwarded-For": "10.0.0.{}", "X_Forwarded_For": "10.1.0.{}"})
+
+
+@pytest.mark.usefixtures("_ten_a_minute")
+def test_ten_guesses_of_forty_reach_the_check() -> None:
+    assert sorted(_guess_forty_times()) == [401] * 10 + [429] * 30
+
+
+@pytest.mark.usefixtures("_ten_a_minute")
+def test_ten_guesses_reach_one_account_from_forty_addresses(settings: Any) -> None:
+    settings.TRUSTED_PROXY_COUNT = 1
+
+    assert sorted(_guess_forty_times()) == [401] * 10 + [429] * 30
+
+
+@pytest.mark.usefixtures("_ten_a_minute")
+def test_control_counting_that_reads_and_then_writes_lets_more_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hit(scope: str, ident: str) -> int | None:
+        count = cache.get(ident, 0)
+        time.sleep(0.01)
+        cache.set(ident, count + 1)
+        return 60 if count >= 10 else None
+
+    monkeypatch.setattr(limits, "hit", hit)
+
+    assert _guess_forty_times().count(401) > 10
+
+
+def test_one_of_twenty_gets_a_new_address() -> None:
+    body = {"email": "new@example.test", "password": "a-better-password-2", "full_name": "New Person"}
+
+    assert sorted(_statuses("/api/v1/auth/register/", [body] * 20)) == [201] + [400] * 19
+    assert User.objects.filter(email="new@example.test").count() == 1
