@@ -22,6 +22,7 @@ MOST_EVENTS = 2000
 CONTENT_TYPE = "text/calendar; charset=utf-8"
 
 STATUS = {
+    BookingState.HELD: "TENTATIVE",
     BookingState.PENDING: "TENTATIVE",
     BookingState.CONFIRMED: "CONFIRMED",
     BookingState.IN_PROGRESS: "CONFIRMED",
@@ -52,15 +53,25 @@ def bookings_of(feed: CalendarFeed, *, now: datetime) -> BookingQuerySet:
 def render(feed: CalendarFeed, *, now: datetime) -> bytes:
     """Return the feed as a calendar file, its time zones spelled out."""
     bookings = list(bookings_of(feed, now=now))
+    name = f"Pet Place: {feed.get_audience_display().lower()}"
+    return _calendar(bookings, feed.audience, name)
+
+
+def render_one(booking: Booking) -> bytes:
+    """Return one booking as its owner may keep it."""
+    return _calendar([booking], CalendarFeed.Audience.OWNER, "Pet Place")
+
+
+def _calendar(bookings: list[Booking], audience: str, name: str) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", "-//Pet Place//Bookings//EN")
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", "PUBLISH")
-    calendar.add("x-wr-calname", f"Pet Place: {feed.get_audience_display().lower()}")
+    calendar.add("x-wr-calname", name)
     calendar.add("refresh-interval", timedelta(minutes=15), parameters={"VALUE": "DURATION"})
     for booking in bookings:
-        calendar.add_component(_event(booking, feed.audience))
+        calendar.add_component(_event(booking, audience))
     if bookings:
         first = min(booking.starts_at for booking in bookings).date() - timedelta(days=366)
         last = max(booking.ends_at for booking in bookings).date() + timedelta(days=366)

@@ -90,6 +90,10 @@ class Choice:
             pairs.append(("person", str(self.asked.uid)))
         return pairs
 
+    def without(self, *names: str) -> list[tuple[str, str]]:
+        """The pairs that a form carries on, when it asks for ``names`` itself."""
+        return [(name, value) for name, value in self.pairs if name not in names]
+
     def query(self, step: str) -> str:
         return urlencode([("step", step), *self.pairs])
 
@@ -141,10 +145,8 @@ class ChoiceForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("alternative"):
-            start, _, end = data["alternative"].partition("/")
             try:
-                data["start"] = InstantField().clean(start)
-                data["end"] = InstantField().clean(end)
+                data["start"], data["end"] = _span_of(data["alternative"])
             except ValidationError as error:
                 self.add_error("alternative", error)
         try:
@@ -160,11 +162,7 @@ class ChoiceForm(forms.Form):
         check_in, check_out = data.get("check_in"), data.get("check_out")
         if data.get("start") and data.get("end") and not check_in:
             check_in, check_out = data["start"].astimezone(zone).date(), data["end"].astimezone(zone).date()
-        if not check_in or not check_out:
-            return None
-        if check_out <= check_in:
-            raise InvalidInput("Check-out is on a later day than check-in.")
-        return interval.for_stay(self.service, check_in, check_out)
+        return _stay(self.service, check_in, check_out)
 
     @property
     def choice(self) -> Choice:
@@ -215,32 +213,27 @@ class DeclineForm(ReasonForm):
 
 
 class MoveForm(forms.Form):
-    """A new time for a booking; wall-clock time is that of the booking's branch."""
+    """A new time for a booking: an offered ``slot`` ("start/end"), a ``start``, or the dates of a stay.
 
-    start = InstantField()
+    Wall-clock time is that of the booking's branch. ``cleaned_data["span"]`` is ``(start, end or None)``.
+    """
+
+    slot = forms.CharField(required=False, max_length=80)
+    start = InstantField(required=False)
     end = InstantField(required=False)
+    check_in = forms.DateField(required=False)
+    check_out = forms.DateField(required=False)
     resource = forms.ModelChoiceField(Resource.objects.none(), required=False, to_field_name="uid")
 
     def __init__(self, data: Any = None, *, booking: Booking) -> None:
         super().__init__(data)
         self.booking = booking
-        zone = booking.zone
-        self.fields["start"] = InstantField(zone=zone, error_messages={"required": "Choose a new time."})
-        self.fields["end"] = InstantField(zone=zone, required=False)
-        self.fields["resource"].queryset = Resource.objects.filter(branch=booking.service.branch_id, is_active=True)
-
-
-class StayMoveForm(forms.Form):
-    """New nights for a stay."""
-
-    check_in = forms.DateField()
-    check_out = forms.DateField()
-    resource = forms.ModelChoiceField(Resource.objects.none(), required=False, to_field_name="uid")
-
-    def __init__(self, data: Any = None, *, booking: Booking) -> None:
-        super().__init__(data)
-        self.booking = booking
-        self.fields["resource"].queryset = Resource.objects.filter(branch=booking.service.branch_id, is_active=True)
+        self.fields["start"] = InstantField(zone=booking.zone, required=False)
+        self.fields["end"] = InstantField(zone=booking.zone, required=False)
+        service = booking.service
+        self.fields["resource"].queryset = Resource.objects.filter(
+            branch=service.branch_id, is_active=True, kind__in=service.needs
+        )
 
     def clean_check_in(self) -> date | None:
         return _sane(self.cleaned_data["check_in"])
@@ -250,16 +243,30 @@ class StayMoveForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if data.get("check_in") and data.get("check_out"):
+        if data.get("slot"):
             try:
-                if data["check_out"] <= data["check_in"]:
-                    raise InvalidInput("Check-out is on a later day than check-in.")
-                data["start"], data["end"] = interval.for_stay(
-                    self.booking.service, data["check_in"], data["check_out"]
-                )
-            except DomainError as error:
-                self.add_error("check_out", error.message)
+                data["span"] = _span_of(data["slot"])
+            except ValidationError as error:
+                self.add_error("slot", error)
+            return data
+        try:
+            span = self._span(data)
+        except DomainError as error:
+            self.add_error(None, error.message)
+            return data
+        if span is None and not self.errors:
+            self.add_error(None, "Choose a new time.")
+        data["span"] = span
         return data
+
+    def _span(self, data: dict[str, Any]) -> tuple[datetime, datetime | None] | None:
+        start, end, zone = data.get("start"), data.get("end"), self.booking.zone
+        if not self.booking.service.is_overnight:
+            return (start, None) if start else None
+        check_in, check_out = data.get("check_in"), data.get("check_out")
+        if start and end and not check_in:
+            check_in, check_out = start.astimezone(zone).date(), end.astimezone(zone).date()
+        return _stay(self.booking.service, check_in, check_out)
 
 
 class ProviderListForm(forms.Form):
@@ -332,6 +339,24 @@ def _date_of(text: str) -> date:
     except ValueError:
         raise ValidationError("Enter a date such as 2026-05-04.", code="invalid") from None
     return _sane(day) or day
+
+
+def _span_of(text: str) -> tuple[datetime, datetime]:
+    """Return the two instants of ``start/end``, as the buttons of free times send them."""
+    start, _, end = text.partition("/")
+    first, last = InstantField().clean(start), InstantField().clean(end)
+    assert first is not None
+    assert last is not None
+    return first, last
+
+
+def _stay(service: Service, check_in: date | None, check_out: date | None) -> tuple[datetime, datetime] | None:
+    """Return the span of a stay, or None while a date is missing. Raises InvalidInput when it has no night."""
+    if not check_in or not check_out:
+        return None
+    if check_out <= check_in:
+        raise InvalidInput("Check-out is on a later day than check-in.")
+    return interval.for_stay(service, check_in, check_out)
 
 
 def _sane(day: date | None) -> date | None:

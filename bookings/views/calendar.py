@@ -19,11 +19,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from bookings import permissions
-from bookings.domain import calendar_feeds, reschedule
-from bookings.forms import DayForm, MoveForm, RangeForm, StayMoveForm
+from bookings.domain import calendar_feeds
+from bookings.forms import DayForm, MoveForm, RangeForm
 from bookings.models import Booking, CalendarFeed
 from bookings.states import Action, BookingState
+from bookings.views import shown
 from bookings.views.access import team_booking, team_provider
+from bookings.views.moving import moved
 from bookings.views.provider import branch_of
 from petplace.errors import DomainError
 from providers.models import Branch, OpenHours, Provider, Resource, TimeOff
@@ -71,6 +73,10 @@ def calendar(request: HttpRequest, slug: str) -> HttpResponse:
             "resources": resources,
             "hours": _by_hour(bookings, resources, first, branch) if view == "day" else [],
             "days": _by_day(bookings, first, length, branch) if view != "day" else [],
+            "last": first + timedelta(days=length - 1),
+            "has_visits": bool(bookings),
+            "calendar_resources": [{"id": str(one.uid), "title": one.name} for one in resources],
+            "key": [(state.value, state.label) for state in SHOWN_STATES],
             "branches": list(provider.branches.filter(is_active=True)),
         }
     return render(request, "bookings/provider/calendar.html", context)
@@ -88,14 +94,9 @@ def _by_hour(
     for booking in bookings:
         local = booking.starts_at.astimezone(branch.zone)
         hour = local.hour if local.date() == day else 0
-        for resource_id in _resource_ids(booking):
-            cells.setdefault(hour, {}).setdefault(resource_id, []).append(booking)
+        for resource in shown.resources(booking):
+            cells.setdefault(hour, {}).setdefault(resource.pk, []).append(booking)
     return [(time(hour), [row.get(resource.pk, []) for resource in resources]) for hour, row in sorted(cells.items())]
-
-
-def _resource_ids(booking: Booking) -> list[int]:
-    """Return the resources that the booking takes, or took before it ended."""
-    return [a.resource_id for a in booking.allocations.all() if a.is_live or not booking.is_live]
 
 
 def _by_day(bookings: Iterable[Booking], first: date, length: int, branch: Branch) -> list[tuple[date, list[Booking]]]:
@@ -121,7 +122,11 @@ def events(request: HttpRequest, slug: str) -> JsonResponse:
         return JsonResponse([], safe=False)
     start, end = _midnight(form.cleaned_data["start"], branch), _midnight(form.cleaned_data["end"], branch)
     now = timezone.now()
-    found = [_event(booking, request, branch, provider, now) for booking in _shown(branch, start, end)]
+    teams = frozenset({provider.pk})
+    found = [
+        _event(booking, branch, provider, permissions.allowed_actions(request.user, booking, now=now, teams=teams))
+        for booking in _shown(branch, start, end)
+    ]
     found += _background(branch, start, end)
     return JsonResponse(found, safe=False)
 
@@ -131,16 +136,14 @@ def _wall(instant: datetime, zone: ZoneInfo) -> str:
     return instant.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _event(booking: Booking, request: HttpRequest, branch: Branch, provider: Provider, now: datetime) -> dict[str, Any]:
-    actions = permissions.allowed_actions(request.user, booking, now=now)
-    resources = [a.resource for a in booking.allocations.all() if a.is_live or not booking.is_live]
+def _event(booking: Booking, branch: Branch, provider: Provider, actions: list[Action]) -> dict[str, Any]:
     return {
         "id": booking.reference,
-        "resourceIds": [str(resource.uid) for resource in resources],
+        "resourceIds": [str(resource.uid) for resource in shown.resources(booking)],
         "start": _wall(booking.starts_at, branch.zone),
         "end": _wall(booking.ends_at, branch.zone),
         "title": f"{', '.join(pet.name for pet in booking.pets.all())}: {booking.service.name}",
-        "classNames": [f"ev-{booking.state.replace('_', '-')}"],
+        "classNames": [f"ev-{booking.state}"],
         "startEditable": Action.RESCHEDULE in actions,
         "durationEditable": False,
         "extendedProps": {
@@ -162,7 +165,7 @@ def _background(branch: Branch, start: datetime, end: datetime) -> list[dict[str
             found.append(_block(hours.resource, branch, low, high, "ev-closed", ""))
     off = TimeOff.objects.filter(during__overlap=DateTimeTZRange(start, end), **active).select_related("resource")
     return found + [
-        _block(away.resource, branch, away.during.lower, away.during.upper, "ev-off", away.reason or "Time off")
+        _block(away.resource, branch, away.during.lower, away.during.upper, "ev-time_off", away.reason or "Time off")
         for away in off
     ]
 
@@ -201,20 +204,12 @@ def move(request: HttpRequest, slug: str, reference: str) -> JsonResponse:
     """Move a dragged booking. The answer to a refusal says why, and the page puts the booking back."""
     provider = team_provider(request.user, slug)
     booking = team_booking(request.user, provider, reference)
-    form = (StayMoveForm if booking.service.is_overnight else MoveForm)(request.POST, booking=booking)
+    form = MoveForm(request.POST, booking=booking)
     if not form.is_valid():
         texts = [str(text) for field in form.errors.values() for text in field]
         return JsonResponse({"code": "invalid", "detail": " ".join(texts), "errors": form.errors}, status=400)
-    data = form.cleaned_data
     try:
-        booking = reschedule.move(
-            booking,
-            by=request.user,
-            starts_at=data["start"],
-            ends_at=data.get("end"),
-            resource=data.get("resource"),
-            now=timezone.now(),
-        )
+        booking = moved(request, booking, form, now=timezone.now())
     except DomainError as error:
         return JsonResponse({"code": error.code, "detail": error.message}, status=error.status)
     zone = booking.zone

@@ -1,60 +1,85 @@
-"""Free times as people read them: by local day, with a way to the weeks before and after."""
+"""Free times as people read them: by local day, with a way to the days before and after."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.http import HttpRequest
+
+from bookings.domain import slots
 from petplace.errors import DomainError
 from providers.models import Service
 
-
-def first_day(text: str | None, service: Service, *, now: datetime, default: date | None = None) -> date:
-    """Return the first day to show: the asked one when it can be booked at all, else ``default`` or today."""
-    today = now.astimezone(service.branch.zone).date()
-    latest = today + timedelta(days=service.maximum_advance_days)
-    try:
-        asked = date.fromisoformat(text or "")
-    except ValueError:
-        asked = default or today
-    return max(today, min(asked, latest))
+DAYS_SHOWN = 7
+NIGHTS_SHOWN = 14
 
 
-def days_of(free: Iterable[Any], service: Service, *, first: date, count: int, now: datetime) -> dict[str, Any]:
-    """Return template variables: ``days`` of ``(date, slots)`` with empty ones kept, ``earlier`` and ``later``."""
+def page_of(
+    request: HttpRequest,
+    service: Service,
+    *,
+    count: int,
+    near: date | None,
+    now: datetime,
+    href: Callable[[datetime, datetime], str] | None = None,
+) -> dict[str, Any]:
+    """Return template variables: a week of free times (a fortnight of nights) from ``?day=``, and its neighbors.
+
+    ``href`` makes a link of each time; without it they are values for buttons.
+    """
     zone = service.branch.zone
-    days: dict[date, list[Any]] = {first + timedelta(days=offset): [] for offset in range(count)}
-    for slot in free:
-        day = slot.start.astimezone(zone).date()
-        if day in days:
-            days[day].append(slot)
+    length = NIGHTS_SHOWN if service.is_overnight else DAYS_SHOWN
     today = now.astimezone(zone).date()
-    later = first + timedelta(days=count)
+    latest = today + timedelta(days=service.maximum_advance_days)
+    first = _first_day(request.GET.get("day"), today=today, latest=latest, default=near or today)
+    last = first + timedelta(days=length - 1)
+    found: dict[date, list[dict[str, Any]]] = {first + timedelta(days=offset): [] for offset in range(length)}
+    for slot in slots.free(service, from_date=first, to_date=last, pet_count=count, now=now):
+        start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
+        found[start.date()].append(
+            {
+                "value": f"{slot.start.isoformat()}/{slot.end.isoformat()}",
+                "label": _label(start, end, service),
+                "href": href(slot.start, slot.end) if href else "",
+            }
+        )
     return {
-        "days": list(days.items()),
-        "has_slots": any(days.values()),
-        "earlier": max(today, first - timedelta(days=count)) if first > today else None,
-        "later": later if later <= today + timedelta(days=service.maximum_advance_days) else None,
+        "slot_days": [{"label": f"{day:%a, %b} {day.day}", "slots": times} for day, times in found.items()],
+        "has_slots": any(found.values()),
+        "first": first,
+        "today": today,
+        "latest": latest,
+        "earlier_url": _url(request, max(today, first - timedelta(days=length))) if first > today else "",
+        "later_url": _url(request, last + timedelta(days=1)) if last < latest else "",
         "zone": service.branch.time_zone,
     }
 
 
-def alternatives_of(error: DomainError, service: Service) -> list[dict[str, Any]]:
+def _first_day(text: str | None, *, today: date, latest: date, default: date) -> date:
+    try:
+        asked = date.fromisoformat(text or "")
+    except ValueError:
+        asked = default
+    return max(today, min(asked, latest))
+
+
+def _url(request: HttpRequest, day: date) -> str:
+    query = request.GET.copy()
+    query["day"] = day.isoformat()
+    return f"{request.path}?{query.urlencode()}"
+
+
+def _label(start: datetime, end: datetime, service: Service) -> str:
+    if service.is_overnight:
+        return f"to {end:%a, %b} {end.day}"
+    # Of a clock time that comes twice, the second one is named with its zone.
+    return f"{start:%H:%M} {start:%Z}" if start.fold else f"{start:%H:%M}"
+
+
+def alternatives_of(error: DomainError) -> list[dict[str, Any]]:
     """Return the free times that a collision offers, as values for buttons."""
-    found = []
-    for one in error.extra.get("alternatives", []):
-        start, end = _instant(one["start"]), _instant(one["end"])
-        zone = service.branch.zone
-        found.append(
-            {
-                "start": start,
-                "end": end,
-                "value": f"{start.isoformat()}/{end.isoformat()}",
-                "check_in": start.astimezone(zone).date().isoformat(),
-                "check_out": end.astimezone(zone).date().isoformat(),
-            }
-        )
-    return found
-
-
-def _instant(value: Any) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    spans = [
+        (datetime.fromisoformat(one["start"]), datetime.fromisoformat(one["end"]))
+        for one in error.extra.get("alternatives", [])
+    ]
+    return [{"start": start, "end": end, "value": f"{start.isoformat()}/{end.isoformat()}"} for start, end in spans]

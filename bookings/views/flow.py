@@ -5,7 +5,7 @@ sign-in page and back. Only the note waits in the session meanwhile: it is nobod
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,19 +17,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from bookings.domain import problems, quotes, reservation, slots
+from bookings.domain import problems, quotes, reservation
 from bookings.forms import Choice, ChoiceForm, NoteForm, QuickPetForm
+from bookings.validators import NOTE_LENGTH
+from bookings.views import days, shown
 from bookings.views.access import say_error, show_error
-from bookings.views.days import alternatives_of, days_of, first_day
 from petplace.errors import DomainError
 from pets.choices import Species
 from pets.models import Pet
-from providers.models import Service
+from providers.choices import ResourceKind
+from providers.models import Resource, Service
 
 STEPS = ("pets", "time", "extras", "confirm")
 LABELS = {"pets": "Pets", "time": "Time", "extras": "Extras and notes", "confirm": "Confirm"}
-DAYS_SHOWN = 7
-NIGHTS_SHOWN = 14
 
 
 def _service(service_uid: str) -> Service:
@@ -46,8 +46,6 @@ def book(request: HttpRequest, service_uid: str) -> HttpResponse:
     choice = _with_only_pet(request, service, form.choice)
     step = _step(request, choice, form)
     context = _context(request, service, choice, form, step=step, now=now)
-    if step == "time":
-        context |= _times(request, service, choice, now=now)
     if step == "extras":
         context["note_form"] = NoteForm(initial={"note": request.session.get(_note_key(service), "")})
     if request.htmx and request.htmx.target == "times":
@@ -65,8 +63,8 @@ def hold(request: HttpRequest, service_uid: str) -> HttpResponse:
     choice = form.choice
     here = f"{reverse('bookings:book', args=[service.uid])}?{choice.query('extras')}"
     if not request.user.is_authenticated:
-        request.session[_note_key(service)] = request.POST.get("note", "")[:2000]
-        return redirect(f"{reverse('account_login')}?{urlencode({'next': here})}")
+        request.session[_note_key(service)] = request.POST.get("note", "")[:NOTE_LENGTH]
+        return redirect(_with_next("account_login", here))
     if form.is_valid() and note_form.is_valid() and choice.pets and choice.starts_at:
         try:
             booking = _hold(request, service, choice, note=note_form.cleaned_data["note"], now=now)
@@ -80,8 +78,6 @@ def hold(request: HttpRequest, service_uid: str) -> HttpResponse:
         return redirect("bookings:checkout", reference=booking.reference)
     step = "extras" if choice.pets and choice.starts_at else _step(request, choice, form)
     context = _context(request, service, choice, form, step=step, now=now) | {"note_form": note_form}
-    if step == "time":
-        context |= _times(request, service, choice, now=now)
     return render(request, f"bookings/flow/{step}.html", context, status=400)
 
 
@@ -111,7 +107,7 @@ def _not_held(
     """Answer with the same page, the reason and the nearest free times as buttons."""
     show_error(note_form, error)
     context = _context(request, service, choice, form, step="extras", now=now)
-    context |= {"note_form": note_form, "error": error, "alternatives": alternatives_of(error, service)}
+    context |= {"note_form": note_form, "alternatives": days.alternatives_of(error)}
     return render(request, "bookings/flow/extras.html", context, status=error.status)
 
 
@@ -157,6 +153,8 @@ def _context(
     request: HttpRequest, service: Service, choice: Choice, form: ChoiceForm, *, step: str, now: datetime
 ) -> dict[str, Any]:
     here = reverse("bookings:book", args=[service.uid])
+    urls = {name: f"{here}?{choice.query(name)}" for name in STEPS[:3]}
+    preview, obstacle = _preview(service, choice)
     context = {
         "service": service,
         "provider": service.provider,
@@ -164,53 +162,91 @@ def _context(
         "zone": service.branch.time_zone,
         "choice": choice,
         "form": form,
-        "step": step,
-        "steps": [(LABELS[name], f"{here}?{choice.query(name)}") for name in STEPS[:3]] + [(LABELS["confirm"], "")],
-        "position": STEPS.index(step),
-        "urls": {name: f"{here}?{choice.query(name)}" for name in STEPS[:3]},
-        "login_url": f"{reverse('account_login')}?{urlencode({'next': f'{here}?{choice.query(step)}'})}",
-        "signup_url": f"{reverse('account_signup')}?{urlencode({'next': f'{here}?{choice.query(step)}'})}",
+        "steps": [{"label": label, "href": urls.get(name, "")} for name, label in LABELS.items()],
+        "position": STEPS.index(step) + 1,
+        "book_url": here,
+        "urls": urls,
+        "login_url": _with_next("account_login", urls[step]),
+        "signup_url": _with_next("account_signup", urls[step]),
         "species": [(one, Species(one).label) for one in service.species],
         "addons": [addon for addon in service.addons.all() if addon.is_active],
         "chosen_addons": {addon.pk for addon in choice.addons},
-        "problems": _problems(service, choice, now=now),
-        "price": _price(service, choice),
+        "price": preview.price if preview else None,
+        "rows": shown.refund_rows(preview.terms, now=now) if preview else [],
+        "problems": _problems(service, choice, obstacle, now=now),
         "hold_minutes": settings.HOLD_MINUTES,
         "counts": range(1, service.max_pets + 1),
-        "now": now,
+        "kept_for_pets": choice.without("pet", "pets", "species"),
+        "kept_for_time": choice.without("start", "end"),
+        "kept_for_extras": choice.without("addon", "person"),
     }
-    if request.user.is_authenticated and step == "pets":
-        context["own_pets"] = list(Pet.objects.owned_by(request.user).active())
-        context["chosen_pets"] = {pet.pk for pet in choice.pets}
-        context["pet_form"] = QuickPetForm(prefix="new", initial={"species": choice.species})
+    if step == "pets" and request.user.is_authenticated:
+        context["own_pets"] = [_as_option(pet, service, choice) for pet in Pet.objects.owned_by(request.user).active()]
+        context["pet_form"] = QuickPetForm(prefix="new", initial={"species": choice.species or service.species[0]})
+    if step == "time":
+        context |= _times(request, service, choice, form, now=now)
+    if step == "extras":
+        persons = Resource.objects.filter(branch=service.branch_id, kind=ResourceKind.PERSON, is_active=True)
+        people = [one for one in persons if not one.skills or service.kind in one.skills]
+        context["persons"] = people if len(people) > 1 and ResourceKind.PERSON in service.needs else []
     return context
 
 
-def _price(service: Service, choice: Choice) -> Any:
-    """Return the explained price, or None while the time is open."""
-    if not choice.has_time:
-        return None
-    return quotes.preview(
-        service,
-        starts_at=choice.starts_at,
-        ends_at=choice.ends_at,
-        pet_count=choice.count,
-        addons=choice.addons,
-    )
+def _with_next(name: str, url: str) -> str:
+    return f"{reverse(name)}?{urlencode({'next': url})}"
 
 
-def _problems(service: Service, choice: Choice, *, now: datetime) -> list[problems.Problem]:
-    """Say what stands in the way, as soon as it can be known."""
-    if not choice.pets or not choice.has_time:
+def _as_option(pet: Pet, service: Service, choice: Choice) -> dict[str, Any]:
+    """Return a pet to tick; one that cannot come says why."""
+    obstacle = next((problem.message for problem in problems.animals(service, [pet])), "")
+    weight = f", {pet.weight_kg.normalize():f} kg" if pet.weight_kg else ""
+    facts = obstacle or f"{pet.get_species_display()}{weight}"
+    return {"pet": pet, "obstacle": obstacle, "facts": facts, "is_chosen": pet in choice.pets and not obstacle}
+
+
+def _preview(service: Service, choice: Choice) -> tuple[quotes.Preview | None, str]:
+    """Return the explained price, or None and why there is none."""
+    if choice.starts_at is None:
+        return None, ""
+    try:
+        return quotes.preview(service, choice.starts_at, choice.ends_at, choice.count, choice.addons), ""
+    except DomainError as error:
+        return None, error.message
+
+
+def _problems(service: Service, choice: Choice, obstacle: str, *, now: datetime) -> list[dict[str, Any]]:
+    """Say what stands in the way as soon as it can be known: of the time before anyone signs in, then of the pets."""
+    if choice.starts_at is None or choice.ends_at is None:
         return []
-    return problems.check(service, starts_at=choice.starts_at, ends_at=choice.ends_at, pets=choice.pets, now=now)
+    if obstacle:
+        found = [problems.Problem("impossible", obstacle, "start")]
+    elif choice.pets:
+        found = problems.check(service, starts_at=choice.starts_at, ends_at=choice.ends_at, pets=choice.pets, now=now)
+    else:
+        found = problems.time(service, starts_at=choice.starts_at, now=now)
+    return [
+        {
+            "message": one.message,
+            "is_vaccine": one.code.startswith("vaccination"),
+            "is_time": one.field in ("start", "end"),
+        }
+        for one in found
+    ]
 
 
-def _times(request: HttpRequest, service: Service, choice: Choice, *, now: datetime) -> dict[str, Any]:
-    """Return a week of free times, or a fortnight of free nights."""
-    count = NIGHTS_SHOWN if service.is_overnight else DAYS_SHOWN
-    near = choice.starts_at.astimezone(service.branch.zone).date() if choice.starts_at else None
-    first = first_day(request.GET.get("day"), service, now=now, default=near)
-    last = first + timedelta(days=count - 1)
-    free = slots.free(service, from_date=first, to_date=last, pet_count=choice.count, now=now)
-    return {**days_of(free, service, first=first, count=count, now=now), "first": first}
+def _times(
+    request: HttpRequest, service: Service, choice: Choice, form: ChoiceForm, *, now: datetime
+) -> dict[str, Any]:
+    """Return a week of free times, or a fortnight of free nights, each a link to the next step."""
+    here, zone = reverse("bookings:book", args=[service.uid]), service.branch.zone
+
+    def href(start: datetime, end: datetime) -> str:
+        return f"{here}?{choice.at(start, end).query('extras')}"
+
+    near = choice.starts_at.astimezone(zone).date() if choice.starts_at else None
+    names = ("start", "end", "check_in", "check_out")
+    return days.page_of(request, service, count=choice.count, near=near, now=now, href=href) | {
+        "time_errors": [text for name in names for text in form.errors.get(name, [])],
+        "check_in": near,
+        "check_out": choice.ends_at.astimezone(zone).date() if choice.ends_at else None,
+    }

@@ -1,6 +1,6 @@
 """One page to move a booking, for both sides: free times as buttons, and a form for any other time."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -9,15 +9,14 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from bookings import permissions
-from bookings.domain import reschedule, slots
-from bookings.forms import MoveForm, StayMoveForm
+from bookings.domain import reschedule
+from bookings.forms import MoveForm
 from bookings.models import Booking
 from bookings.states import Action
+from bookings.views import days
 from bookings.views.access import show_error
-from bookings.views.days import alternatives_of, days_of, first_day
 from petplace.errors import DomainError
-
-DAYS_SHOWN = 7
+from providers.models import Resource
 
 
 def move_page(
@@ -27,47 +26,47 @@ def move_page(
     if Action.RESCHEDULE not in permissions.allowed_actions(request.user, booking, now=now):
         messages.error(request, "This booking can no longer be moved.")
         return redirect(done)
-    make_form = StayMoveForm if booking.service.is_overnight else MoveForm
-    form = make_form(request.POST or None, booking=booking)
+    form = MoveForm(request.POST or None, booking=booking)
     status, alternatives = 200, []
     if request.method == "POST":
+        status = 400
         if form.is_valid():
             try:
-                _move(booking, form.cleaned_data, request, now)
+                moved(request, booking, form, now=now)
             except DomainError as error:
                 show_error(form, error)
-                status, alternatives = error.status, alternatives_of(error, booking.service)
+                status, alternatives = error.status, days.alternatives_of(error)
             else:
                 messages.success(request, "The booking is moved.")
                 return redirect(done)
-        status = 400 if status == 200 else status
-    context = {
-        "booking": booking,
+    context = _context(request, booking, now=now) | {
         "form": form,
         "alternatives": alternatives,
-        "now": now,
-        **week_context(request, booking, now=now),
+        "done": done,
         **(extra or {}),
     }
+    if request.htmx and request.htmx.target == "times":
+        template = "bookings/_move_times.html"
     return render(request, template, context, status=status)
 
 
-def _move(booking: Booking, data: dict[str, Any], request: HttpRequest, now: datetime) -> Booking:
-    return reschedule.move(
-        booking,
-        by=request.user,
-        starts_at=data["start"],
-        ends_at=data.get("end"),
-        resource=data.get("resource"),
-        now=now,
-    )
+def moved(request: HttpRequest, booking: Booking, form: MoveForm, *, now: datetime) -> Booking:
+    start, end = form.cleaned_data["span"]
+    resource = form.cleaned_data["resource"]
+    return reschedule.move(booking, by=request.user, starts_at=start, ends_at=end, resource=resource, now=now)
 
 
-def week_context(request: HttpRequest, booking: Booking, *, now: datetime) -> dict[str, Any]:
-    """Return the free times of the week that the query asks for (default: that of the booking)."""
-    service = booking.service
-    near = booking.starts_at.astimezone(booking.zone).date()
-    first = first_day(request.GET.get("day"), service, now=now, default=near)
-    last = first + timedelta(days=DAYS_SHOWN - 1)
-    free = slots.free(service, from_date=first, to_date=last, pet_count=booking.pets.count(), now=now)
-    return days_of(free, service, first=first, count=DAYS_SHOWN, now=now)
+def _context(request: HttpRequest, booking: Booking, *, now: datetime) -> dict[str, Any]:
+    service, zone = booking.service, booking.zone
+    near = booking.starts_at.astimezone(zone).date()
+    page = days.page_of(request, service, count=booking.pets.count(), near=near, now=now)
+    people = Resource.objects.filter(branch=service.branch_id, is_active=True, kind__in=service.needs)
+    return page | {
+        "booking": booking,
+        "move_url": request.path,
+        "no_pairs": [],
+        "check_in": near,
+        "check_out": booking.ends_at.astimezone(zone).date(),
+        "offers_resources": list(people),
+        "now": now,
+    }

@@ -13,14 +13,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
-from bookings import permissions
+from bookings import feeds, permissions
 from bookings.domain import cancellation, lifecycle, reservation
 from bookings.forms import ReasonForm
 from bookings.models import Booking
 from bookings.states import Action, BookingState, Side
+from bookings.views import shown
 from bookings.views.access import own_booking, say_error
+from bookings.views.flow import LABELS
 from bookings.views.moving import move_page
 from petplace.errors import DomainError
+from petplace.money import format_money
 from pets.models import Pet, Vaccination
 
 VACCINE_WARNING_DAYS = 30
@@ -50,6 +53,7 @@ def home(request: HttpRequest) -> HttpResponse:
             )[:3],
             "vaccines": _running_out(user, now),
             "pets": Pet.objects.owned_by(user).active(),
+            "greeting": f"Hello, {user.get_short_name()}",
             "now": now,
         },
     )
@@ -108,17 +112,19 @@ def booking_list(request: HttpRequest) -> HttpResponse:
 def detail_context(request: HttpRequest, booking: Booking, *, now: datetime) -> dict[str, Any]:
     """Return what both sides' detail pages show of a booking."""
     bill = booking.invoice or booking.quote
-    actions = permissions.allowed_actions(request.user, booking, now=now)
+    terms = cancellation.Terms.from_json(booking.terms)
     return {
         "booking": booking,
         "lines": list(bill.lines.all()),
         "total": bill.total,
-        "terms": cancellation.Terms.from_json(booking.terms),
-        "events": list(booking.events.select_related("by")),
-        "actions": {str(action) for action in actions},
+        "rows": shown.refund_rows(terms, now=now if booking.is_live else None),
+        "story": shown.timeline(booking, booking.events.all()),
+        "actions": {str(one) for one in permissions.allowed_actions(request.user, booking, now=now)},
         "pets": list(booking.pets.all()),
-        "resources": [a.resource for a in booking.allocations.all() if a.is_live or not booking.is_live],
+        "resources": shown.resources(booking),
         "shows_address": booking.state in ADDRESS_STATES,
+        "payment_note": shown.payment_note(booking),
+        "waiting_text": shown.waiting_text(booking),
         "now": now,
     }
 
@@ -144,7 +150,8 @@ def checkout(request: HttpRequest, reference: str) -> HttpResponse:
     booking = own_booking(request.user, reference)
     if not booking.is_held:
         return redirect(booking)
-    return render(request, "bookings/checkout.html", detail_context(request, booking, now=timezone.now()))
+    context = detail_context(request, booking, now=timezone.now())
+    return render(request, "bookings/checkout.html", context | {"steps": list(LABELS.values())})
 
 
 @login_required
@@ -180,7 +187,13 @@ def cancel(request: HttpRequest, reference: str) -> HttpResponse:
         messages.error(request, "This booking can no longer be cancelled.")
         return redirect(booking)
     refund = cancellation.refund_due(booking, now=now, side=Side.OWNER)
-    context |= {"form": form, "refund": refund, "kept": context["total"] - refund}
+    back, kept = (format_money(amount, booking.currency) for amount in (refund, booking.total - refund))
+    context |= {
+        "form": form,
+        "kept": booking.total - refund,
+        "refund_title": f"You get {back} back" if refund else "Nothing comes back",
+        "refund_text": f"{kept} stays to be paid to {booking.provider.name}.",
+    }
     return render(request, "bookings/cancel.html", context, status=400 if form.errors else 200)
 
 
@@ -189,3 +202,13 @@ def cancel(request: HttpRequest, reference: str) -> HttpResponse:
 def move(request: HttpRequest, reference: str) -> HttpResponse:
     booking = own_booking(request.user, reference)
     return move_page(request, booking, template="bookings/move.html", done=booking.get_absolute_url())
+
+
+@login_required
+@require_GET
+def calendar_file(request: HttpRequest, reference: str) -> HttpResponse:
+    """Answer one booking as a file for the owner's own calendar."""
+    booking = own_booking(request.user, reference)
+    answer = HttpResponse(feeds.render_one(booking), content_type=feeds.CONTENT_TYPE)
+    answer["Content-Disposition"] = f'attachment; filename="{booking.reference}.ics"'
+    return answer

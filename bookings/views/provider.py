@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,14 +18,18 @@ from bookings import permissions
 from bookings.domain import cancellation, lifecycle
 from bookings.forms import DayForm, DeclineForm, ProviderListForm, ReasonForm
 from bookings.models import Booking
-from bookings.states import Action, BookingState, Side
-from bookings.views.access import back_to, say_error, show_error, team_booking, team_provider
+from bookings.states import Action, BookingState
+from bookings.views import shown
+from bookings.views.access import back_to, say_error, team_booking, team_provider
 from bookings.views.moving import move_page
 from bookings.views.owner import detail_context
 from petplace.errors import DomainError
+from petplace.money import format_money
 from providers.models import Branch, Provider
 
 PAGE_SIZE = 25
+# What is written about a pet's health is for those who take care of it (and were asked to, for the time after).
+CARE_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
 AGENDA_STATES = (BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED, BookingState.NO_SHOW)
 
 
@@ -52,18 +56,28 @@ def today(request: HttpRequest, slug: str) -> HttpResponse:
         scope = Booking.objects.filter(provider=provider, service__branch=branch)
         visits = scope.filter(state__in=AGENDA_STATES, starts_at__lt=end, ends_at__gt=start)
         visits = list(visits.with_everything().order_by("starts_at", "pk"))
-        for visit in visits:
-            visit.next_actions = {str(a) for a in permissions.allowed_actions(request.user, visit, now=now)}
         context |= {
             "day": day,
             "is_today": day == now.astimezone(branch.zone).date(),
             "previous": day - timedelta(days=1),
             "next": day + timedelta(days=1),
-            "visits": visits,
+            "visits": [_with_actions(request, visit, now) for visit in visits],
             "branches": list(provider.branches.filter(is_active=True)),
             "counts": _counts(provider, visits),
         }
     return render(request, "bookings/provider/today.html", context)
+
+
+def _with_actions(request: HttpRequest, booking: Booking, now: datetime) -> dict[str, Any]:
+    """Return a booking of a list with the steps that can be taken now."""
+    teams = frozenset({booking.provider_id})
+    actions = permissions.allowed_actions(request.user, booking, now=now, teams=teams)
+    return {
+        "booking": booking,
+        "actions": {str(action) for action in actions},
+        "resources": shown.resources(booking),
+        "left": shown.time_left(booking.due_at, now=now) if booking.due_at else "",
+    }
 
 
 def _counts(provider: Provider, visits: list[Booking]) -> dict[str, int]:
@@ -83,7 +97,9 @@ def requests(request: HttpRequest, slug: str) -> HttpResponse:
     provider = team_provider(request.user, slug)
     waiting = Booking.objects.filter(provider=provider, state=BookingState.PENDING).with_everything()
     page = Paginator(waiting.order_by("due_at", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"provider": provider, "page": page, "decline_form": DeclineForm(), "now": timezone.now()}
+    now = timezone.now()
+    items = [_with_actions(request, booking, now) for booking in page]
+    context = {"provider": provider, "page": page, "items": items, "now": now}
     return render(request, "bookings/provider/requests.html", context)
 
 
@@ -99,9 +115,7 @@ def booking_list(request: HttpRequest, slug: str) -> HttpResponse:
     elif form.errors:
         found = found.none()
     page = Paginator(found.order_by("-starts_at", "-pk"), PAGE_SIZE).get_page(request.GET.get("page"))
-    query = request.GET.copy()
-    query.pop("page", None)
-    context = {"provider": provider, "form": form, "page": page, "query": query.urlencode(), "now": timezone.now()}
+    context = {"provider": provider, "form": form, "page": page}
     return render(request, "bookings/provider/list.html", context)
 
 
@@ -130,7 +144,11 @@ def detail(request: HttpRequest, slug: str, reference: str) -> HttpResponse:
     booking = team_booking(request.user, provider, reference)
     context = detail_context(request, booking, now=timezone.now())
     visits = Booking.objects.filter(provider=provider, owner=booking.owner_id, state=BookingState.COMPLETED)
-    context |= {"provider": provider, "earlier_visits": visits.aggregate(count=Count("pk"))["count"]}
+    context |= {
+        "provider": provider,
+        "earlier_visits": visits.exclude(pk=booking.pk).count(),
+        "shows_care": booking.state in CARE_STATES,
+    }
     return render(request, "bookings/provider/detail.html", context)
 
 
@@ -176,7 +194,6 @@ def reasoned_step(request: HttpRequest, slug: str, reference: str, verb: str) ->
         try:
             act(booking, by=request.user, reason=form.cleaned_data["reason"], now=now)
         except DomainError as error:
-            show_error(form, error)
             say_error(request, error)
             return redirect(here)
         messages.success(request, done)
@@ -185,10 +202,20 @@ def reasoned_step(request: HttpRequest, slug: str, reference: str, verb: str) ->
     if action not in context["actions"]:
         messages.error(request, "This is no longer possible in the present state.")
         return redirect(here)
-    context |= {"provider": provider, "form": form, "verb": verb, "action": action, "back": here}
-    if verb == "cancel":
-        context["refund"] = cancellation.refund_due(booking, now=now, side=Side.PROVIDER)
+    heading, consequence = _words(verb, booking)
+    context |= {"provider": provider, "form": form, "heading": heading, "consequence": consequence, "back": here}
     return render(request, "bookings/provider/reason.html", context, status=400 if form.errors else 200)
+
+
+def _words(verb: str, booking: Booking) -> tuple[str, str]:
+    """Return the heading and what follows from a step."""
+    if verb == "decline":
+        return "Decline the request", "The owner is told at once, and nothing is to be paid."
+    if verb == "cancel":
+        return "Cancel the booking", "The owner is told at once and pays nothing: a provider's cancellation is free."
+    fee = booking.total - cancellation.Terms.from_json(booking.terms).no_show.refund_amount
+    money = format_money(fee, booking.currency)
+    return "Report that nobody came", f"By the terms of this booking {money} stays to be paid."
 
 
 @login_required

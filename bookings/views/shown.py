@@ -7,6 +7,9 @@ from typing import Any
 from bookings.domain import cancellation
 from bookings.models import Booking, BookingEvent
 from bookings.states import Action, BookingState, Side
+from payments.models import InvoiceState
+from petplace.templatetags.ui import local_time_text
+from providers.models import Resource
 
 # Past tense of a step, for both sides.
 STORY = {
@@ -52,22 +55,54 @@ def _label(event: BookingEvent) -> str:
 
 
 def refund_rows(terms: cancellation.Terms, *, now: datetime | None = None) -> list[dict[str, Any]]:
-    """Return the rows of the refund table; the one that counts at ``now`` is marked."""
-    rows, is_found = [], now is None
-    for row in terms.rows:
-        is_now = not is_found and (row.until is None or now <= row.until)
-        is_found = is_found or is_now
-        rows.append(
-            {
-                "until": row.until,
-                "label": row.text,
-                "amount": row.refund_amount,
-                "percent": row.percent,
-                "is_now": is_now,
-            }
-        )
-    return rows
+    """Return the rows of the refund table, the last for not coming; the one that counts at ``now`` is marked."""
+    current = terms.row(now) if now else None
+    rows = [
+        {
+            "until": row.until,
+            "label": "later" if len(terms.rows) > 1 else "at any time",
+            "amount": row.refund_amount,
+            "percent": row.percent,
+            "is_now": row is current,
+        }
+        for row in terms.rows
+    ]
+    missing = terms.no_show
+    return [*rows, {"label": "if nobody comes", "amount": missing.refund_amount, "percent": missing.percent}]
 
 
 def day_label(day: date) -> str:
     return f"{day:%a, %b} {day.day}"
+
+
+def payment_note(booking: Booking) -> str:
+    """Say what is paid when, by the state of the invoice."""
+    invoice = booking.invoice
+    if invoice is None:
+        return "You pay at the visit."
+    if invoice.state == InvoiceState.VOID:
+        return "Nothing is to be paid."
+    return "Paid." if invoice.state == InvoiceState.PAID else "To be paid at the visit."
+
+
+def time_left(until: datetime, *, now: datetime) -> str:
+    """Return ``3 h 20 min``, ``45 min`` or ``no time``."""
+    minutes = int((until - now).total_seconds() // 60)
+    if minutes <= 0:
+        return "no time"
+    hours, rest = divmod(minutes, 60)
+    return " ".join(
+        part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest or not hours else "") if part
+    )
+
+
+def waiting_text(booking: Booking) -> str:
+    """Say until when a request may be answered; nothing for a booking that waits for no answer."""
+    if not booking.is_pending or booking.due_at is None:
+        return ""
+    return f"{booking.provider.name} has until {local_time_text(booking.due_at, booking.time_zone)} to answer."
+
+
+def resources(booking: Booking) -> list[Resource]:
+    """Return what is kept for the booking, or was until it ended. Needs ``with_everything``."""
+    return [one.resource for one in booking.allocations.all() if one.is_live or not booking.is_live]
