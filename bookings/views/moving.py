@@ -26,7 +26,7 @@ def move_page(
     if Action.RESCHEDULE not in permissions.allowed_actions(request.user, booking, now=now):
         messages.error(request, "This booking can no longer be moved.")
         return redirect(done)
-    form = MoveForm(request.POST or None, booking=booking)
+    form = MoveForm(request.POST if request.method == "POST" else None, booking=booking)
     status, alternatives = 200, []
     if request.method == "POST":
         status = 400

@@ -173,7 +173,7 @@ def cancel(request: HttpRequest, reference: str) -> HttpResponse:
     """Say what comes back, then cancel on POST."""
     now = timezone.now()
     booking = own_booking(request.user, reference)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             lifecycle.cancel(booking, by=request.user, reason=form.cleaned_data["reason"], now=now)

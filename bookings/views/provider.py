@@ -28,8 +28,9 @@ from petplace.money import format_money
 from providers.models import Branch, Provider
 
 PAGE_SIZE = 25
-# What is written about a pet's health is for those who take care of it (and were asked to, for the time after).
+# What is written about a pet's health is for those who take care of it, and for questions shortly after.
 CARE_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
+CARE_AFTER_END = timedelta(days=14)
 AGENDA_STATES = (BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED, BookingState.NO_SHOW)
 
 
@@ -142,12 +143,13 @@ def _filtered(found: Any, data: dict[str, Any]) -> Any:
 def detail(request: HttpRequest, slug: str, reference: str) -> HttpResponse:
     provider = team_provider(request.user, slug)
     booking = team_booking(request.user, provider, reference)
-    context = detail_context(request, booking, now=timezone.now())
+    now = timezone.now()
+    context = detail_context(request, booking, now=now)
     visits = Booking.objects.filter(provider=provider, owner=booking.owner_id, state=BookingState.COMPLETED)
     context |= {
         "provider": provider,
         "earlier_visits": visits.exclude(pk=booking.pk).count(),
-        "shows_care": booking.state in CARE_STATES,
+        "shows_care": booking.state in CARE_STATES and now < booking.ends_at + CARE_AFTER_END,
     }
     return render(request, "bookings/provider/detail.html", context)
 
@@ -189,7 +191,7 @@ def reasoned_step(request: HttpRequest, slug: str, reference: str, verb: str) ->
     booking = team_booking(request.user, provider, reference)
     act, action, done = REASONED[verb]
     here = reverse("provider:booking", args=[slug, reference])
-    form = (DeclineForm if verb == "decline" else ReasonForm)(request.POST or None)
+    form = (DeclineForm if verb == "decline" else ReasonForm)(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             act(booking, by=request.user, reason=form.cleaned_data["reason"], now=now)
