@@ -1,6 +1,7 @@
 """Bring the front-end files into static/vendor: what package-lock.json names, and of it only what the pages load.
 
-Usage: python scripts/vendor.py [--force]. Needs npm; where there is none, it comes from a Python package.
+Usage: python scripts/vendor.py [--force] [--no-fetch]. Needs npm; where there is none, it comes from a Python package.
+With --no-fetch the packages are in node_modules already.
 Standard library only.
 """
 
@@ -57,10 +58,8 @@ def main() -> None:
     fingerprint = _fingerprint()
     if "--force" not in sys.argv and STAMP.exists() and STAMP.read_text() == fingerprint:
         return
-    print("Fetching the front-end files ...", flush=True)
-    done = subprocess.run([*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=ROOT)
-    if done.returncode != 0:
-        sys.exit("npm could not fetch the packages of package-lock.json: see above.")
+    if "--no-fetch" not in sys.argv:
+        _fetch()
     fresh = TARGET.with_name("vendor.new")
     shutil.rmtree(fresh, ignore_errors=True)
     for folder, sources in FILES.items():
@@ -70,6 +69,13 @@ def main() -> None:
     (fresh / STAMP.name).write_text(fingerprint)
     shutil.rmtree(TARGET, ignore_errors=True)
     fresh.rename(TARGET)
+
+
+def _fetch() -> None:
+    print("Fetching the front-end files ...", flush=True)
+    done = subprocess.run([*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=ROOT)
+    if done.returncode != 0:
+        sys.exit("npm could not fetch the packages of package-lock.json: see above.")
 
 
 def _fingerprint() -> str:
