@@ -50,14 +50,12 @@ def cancel(*, topic: str, kind: str, now: datetime) -> int:
 
     What a worker has in its hands at this moment may still go out, and is then recorded as sent.
     """
-    waiting = Delivery.objects.select_for_update(of=("self",)).filter(
-        notification__topic=topic, notification__kind=kind, state=DeliveryState.WAITING
-    )
-    ids = [delivery.pk for delivery in waiting.order_by("pk")]
-    Delivery.objects.filter(pk__in=ids).update(state=DeliveryState.CANCELLED)
-    return Notification.objects.filter(topic=topic, kind=kind, cancelled_at__isnull=True, due_at__gt=now).update(
-        cancelled_at=now
-    )
+    about = Notification.objects.filter(topic=topic, kind=kind)
+    ids = list(about.order_by("pk").values_list("pk", flat=True))
+    waiting = Delivery.objects.select_for_update().filter(notification_id__in=ids, state=DeliveryState.WAITING)
+    locked = [delivery.pk for delivery in waiting.order_by("pk")]
+    Delivery.objects.filter(pk__in=locked).update(state=DeliveryState.CANCELLED)
+    return about.filter(cancelled_at__isnull=True, due_at__gt=now).update(cancelled_at=now)
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.text import slugify
 
 from accounts.models import User
@@ -72,6 +72,8 @@ class _Builder:
                 self.say(f"{city.name}: {city.providers} businesses, {city.owners} pet owners")
                 with expansion.postponed(now=self.now, since=self.start.date()):
                     self.city(city)
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")  # the planner has seen nothing of it yet
             self.say("Bookings, past and future")
             self.bookings()
             self.settle_history()
@@ -154,24 +156,22 @@ class _Builder:
         for offer in OFFERS[kind]:
             self.service(provider, branch, city, offer)
         applications.submit(provider, by=manager, now=self.start)
-        self.decide(provider, city, index)
-        if provider.is_public:
+        if self.decide(provider, city, index).is_public:
             self.branches.setdefault(city.name, []).append(branch)
 
-    def decide(self, provider: Provider, city: City, index: int) -> None:
+    def decide(self, provider: Provider, city: City, index: int) -> Provider:
         """Approve nearly all; one of a city waits, one was sent back, one is suspended."""
         left = city.providers - index
         handed_in = self.start + timedelta(hours=self.rng.randint(3, 40))
         if left == 1:
-            return
+            return provider
         if left == 2:
-            applications.reject(
-                provider, by=self.staff, now=handed_in, reason="The address does not match the map point."
-            )
-            return
-        applications.approve(provider, by=self.staff, now=handed_in)
+            reason = "The address does not match the map point."
+            return applications.reject(provider, by=self.staff, now=handed_in, reason=reason)
+        provider = applications.approve(provider, by=self.staff, now=handed_in)
         if left == 3:
-            applications.suspend(provider, by=self.staff, now=self.now, reason="Insurance has run out.")
+            return applications.suspend(provider, by=self.staff, now=self.now, reason="Insurance has run out.")
+        return provider
 
     def resources(self, provider: Provider, branch: Branch, manager: User, *, is_login: bool) -> None:
         kind = ProviderKind(provider.kind)
@@ -307,7 +307,7 @@ class _Builder:
     ) -> Booking | None:
         """Try services and times until one is free, then live the booking up to the state wished for."""
         pets = [pet for pet in owner.pets.all() if pet.species in ("dog", "cat", "rabbit")] or list(owner.pets.all())
-        for service, pet in self.choices(city, pets, branch):
+        for service, pet in self.choices(city, pets, branch, wish):
             for starts_at, ends_at in self.times(service, wish, day):
                 asked_at = self.asked_at(service, starts_at, wish)
                 try:
@@ -325,11 +325,15 @@ class _Builder:
                     continue
         return None
 
-    def choices(self, city: City, pets: list[Pet], branch: Branch | None) -> Iterator[tuple[Service, Pet]]:
-        for _ in range(6):
+    def choices(self, city: City, pets: list[Pet], branch: Branch | None, wish: str) -> Iterator[tuple[Service, Pet]]:
+        for _ in range(40 if wish == "in_progress" else 6):
             where = branch or self.rng.choice(self.branches[city.name])
             pet = self.rng.choice(pets)
             fitting = [service for service in where.services.all() if pet.species in service.species]
+            if wish in ("pending", "declined", "expired"):  # an instant service is not asked for
+                fitting = [service for service in fitting if not service.is_instant]
+            if wish == "in_progress":  # whatever the hour, a stay is under way
+                fitting = [service for service in fitting if service.is_overnight]
             if fitting:
                 yield self.rng.choice(fitting), pet
 
@@ -339,10 +343,8 @@ class _Builder:
     def times(self, service: Service, wish: str, day: int | None) -> Iterator[tuple[datetime, datetime | None]]:
         zone = service.branch.zone
         if wish == "in_progress":
-            step = service.slot_step_minutes * 60
-            seconds = int((self.now - self.midnight(zone, 0)).total_seconds()) // step * step
-            if not service.is_overnight:
-                yield self.midnight(zone, 0) + timedelta(seconds=seconds), None
+            yesterday = (self.midnight(zone, 0) - timedelta(days=1)).date()
+            yield interval.for_stay(service, yesterday, yesterday + timedelta(days=3))
             return
         for _ in range(6):
             past = wish in ("completed", "no_show", "expired") if day is None else day < 0
@@ -371,8 +373,6 @@ class _Builder:
             if wish == "declined":
                 return lifecycle.decline(booking, by=team_member, now=answered_at, reason="We are away that day.")
             booking = lifecycle.accept(booking, by=team_member, now=answered_at)
-        elif wish in ("pending", "declined", "expired"):
-            raise DomainError("An instant service is not asked for.")
         if wish == "cancelled":
             cancelled_at = min(booking.starts_at - timedelta(hours=self.rng.choice([2, 30, 60])), self.now)
             return lifecycle.cancel(
