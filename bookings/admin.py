@@ -1,0 +1,139 @@
+"""Bookings for staff: to look at, and to end where a person must. State and money change by the domain alone."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from bookings.domain import lifecycle
+from bookings.models import Allocation, Booking, BookingEvent, Quote, QuoteLine
+from petplace.errors import DomainError
+from petplace.money import format_money
+from petplace.templatetags.ui import local_range_text
+
+
+class ReadOnly:
+    """Nothing here is typed in: rows are written by what people and the system do."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class EventInline(ReadOnly, admin.TabularInline):
+    model = BookingEvent
+    fields = ("at", "action", "from_state", "to_state", "side", "by", "reason")
+    ordering = ("at", "pk")
+    extra = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[BookingEvent]":
+        return super().get_queryset(request).select_related("by")
+
+
+class AllocationInline(ReadOnly, admin.TabularInline):
+    model = Allocation
+    fields = ("resource", "during", "is_live")
+    extra = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Allocation]":
+        return super().get_queryset(request).select_related("resource")
+
+
+@admin.register(Booking)
+class BookingAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("reference", "state", "when", "service", "provider", "owner", "price", "due_at")
+    list_filter = ("state", "cancel_reason", "service__kind")
+    list_select_related = ("service", "provider", "owner")
+    search_fields = ("reference", "owner__email", "owner__full_name", "provider__name")
+    date_hierarchy = "starts_at"
+    ordering = ("-starts_at", "-pk")
+    actions = ("cancel", "complete")
+    inlines = (EventInline, AllocationInline)
+    fields = (
+        ("reference", "state", "cancel_reason"),
+        ("owner", "provider", "service"),
+        ("when", "time_zone"),
+        "pet_names",
+        "note",
+        ("price", "invoice", "quote"),
+        ("due_at", "sequence", "created_at", "updated_at"),
+    )
+
+    @admin.display(description="When", ordering="starts_at")
+    def when(self, booking: Booking) -> str:
+        return local_range_text(booking.starts_at, booking.ends_at, booking.time_zone)
+
+    @admin.display(description="Price", ordering="total")
+    def price(self, booking: Booking) -> str:
+        return format_money(booking.total, booking.currency)
+
+    @admin.display(description="Pets")
+    def pet_names(self, booking: Booking) -> str:
+        return ", ".join(pet.name for pet in booking.pets.all())
+
+    def has_steps_permission(self, request: HttpRequest) -> bool:
+        """Who may end bookings: the right to change them, although no field can be typed into."""
+        return request.user.has_perm("bookings.change_booking")
+
+    @admin.action(description="Cancel, everything is given back", permissions=["steps"])
+    def cancel(self, request: HttpRequest, chosen: "QuerySet[Booking]") -> None:
+        def act(booking: Booking, now: datetime) -> None:
+            lifecycle.cancel(booking, by=request.user, reason="Cancelled by Pet Place.", now=now)
+
+        self._each(request, chosen, act, "cancelled")
+
+    @admin.action(description="Complete visits whose end is two days past, as the system does", permissions=["steps"])
+    def complete(self, request: HttpRequest, chosen: "QuerySet[Booking]") -> None:
+        def act(booking: Booking, now: datetime) -> None:
+            lifecycle.complete(booking, by=None, now=now)
+
+        self._each(request, chosen, act, "completed")
+
+    def _each(
+        self,
+        request: HttpRequest,
+        chosen: "QuerySet[Booking]",
+        act: Callable[[Booking, datetime], None],
+        done: str,
+    ) -> None:
+        """Take each row by itself: one that refuses says why and stops no other."""
+        now, count = timezone.now(), 0
+        for booking in chosen.order_by("pk"):
+            try:
+                act(booking, now)
+            except DomainError as error:
+                self.message_user(request, f"{booking.reference}: {error.message}", messages.ERROR)
+            else:
+                count += 1
+        if count:
+            self.message_user(request, f"{count} {done}.", messages.SUCCESS)
+
+
+class QuoteLineInline(ReadOnly, admin.TabularInline):
+    model = QuoteLine
+    fields = ("kind", "description", "quantity", "unit_amount", "amount")
+    extra = 0
+    can_delete = False
+
+
+@admin.register(Quote)
+class QuoteAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("uid", "service", "owner", "starts_at", "price", "expires_at")
+    list_select_related = ("service", "owner")
+    search_fields = ("uid", "owner__email")
+    inlines = (QuoteLineInline,)
+
+    @admin.display(description="Price", ordering="total")
+    def price(self, quote: Quote) -> str:
+        return format_money(quote.total, quote.currency)
