@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+
+from petplace.demo import builder
 
 
 class Command(BaseCommand):
@@ -19,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._migrate()
-        if settings.DEMO and not apps.get_model("providers", "Provider").objects.exists():
+        if settings.DEMO and not builder.exists():
             with self._step("Building the demo town"):
                 call_command("seed_demo", stdout=self.stdout)
 
