@@ -14,7 +14,8 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from accounts.models import User
-from petplace.errors import DomainError, InvalidInput, InvalidTransition
+from accounts.permissions import has_verified_email
+from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
 from providers import validators
 from providers.choices import DocumentKind, MembershipRole, ProviderKind
 from providers.domain import listing, places
@@ -152,8 +153,13 @@ def _need_documents(provider: Provider, now: datetime) -> None:
 
 @transaction.atomic
 def submit(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
-    """Hand the application in, or in again after a rejection. Needs the documents that the kind must show."""
+    """Hand the application in, or in again after a rejection.
+
+    Needs the documents that the kind must show and, where the site asks for it, a verified e-mail address.
+    """
     provider = _lock(provider)
+    if by is not None and not has_verified_email(by):
+        raise NotAllowed("Verify your e-mail address first.", code="email_not_verified")
     if provider.state in TRANSITIONS["submit"][0]:
         _need_documents(provider, now)
         provider.submitted_at = now

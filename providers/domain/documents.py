@@ -40,6 +40,22 @@ def add(
 
 
 @transaction.atomic
+def annotate(document: VerificationDocument, *, note: str) -> VerificationDocument:
+    """Change the note of a paper that nobody has checked yet (``document_checked``)."""
+    document = VerificationDocument.objects.select_for_update().get(pk=document.pk)
+    _check_waiting(document)
+    document.note = note
+    validators.check(document, exclude={"provider", "file"})
+    document.save(update_fields=["note"])
+    return document
+
+
+def _check_waiting(document: VerificationDocument) -> None:
+    if not document.is_waiting:
+        raise DomainError("This document has been checked and must stay on record.", code="document_checked")
+
+
+@transaction.atomic
 def check(document: VerificationDocument, *, by: User, is_accepted: bool, now: datetime) -> VerificationDocument:
     """Record that ``by`` looked at the paper and took it or not."""
     document = VerificationDocument.objects.select_for_update().get(pk=document.pk)
@@ -52,8 +68,7 @@ def check(document: VerificationDocument, *, by: User, is_accepted: bool, now: d
 def remove(document: VerificationDocument) -> None:
     """Take a paper back. One that was checked stays, as the approval rests on it (``document_checked``)."""
     document = VerificationDocument.objects.select_for_update().get(pk=document.pk)
-    if document.is_accepted is not None:
-        raise DomainError("This document has been checked and must stay on record.", code="document_checked")
+    _check_waiting(document)
     file, storage = document.file.name, document.file.storage
     document.delete()
     transaction.on_commit(lambda: storage.delete(file))

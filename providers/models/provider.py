@@ -1,5 +1,6 @@
 """Who offers care."""
 
+from datetime import date
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -85,6 +86,14 @@ class Provider(PublicModel):
         if not self.avatar:
             return ""
         return f"{reverse('provider_avatar', args=[self.slug])}?v={self.avatar.name.rsplit('/', 1)[-1][:8]}"
+
+    def badges(self, today: date) -> list["VerificationDocument"]:
+        """Return the checked papers that are still good. Prefetch ``documents`` for lists."""
+        return [
+            document
+            for document in self.documents.all()
+            if document.is_accepted and (document.valid_until is None or document.valid_until >= today)
+        ]
 
     @property
     def is_suspended(self) -> bool:
