@@ -7,6 +7,7 @@ import logging
 import re
 import zlib
 from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -166,6 +167,14 @@ def distance(meters: float | str | None) -> str:
     if meters < 1000:
         return f"{round(meters, -1):.0f}{NO_BREAK_SPACE}m"
     return f"{meters / 1000:.{0 if meters >= 10_000 else 1}f}{NO_BREAK_SPACE}km"
+
+
+@register.filter
+def weight(kilograms: Decimal | float | str | None) -> str:
+    """``12.4 kg``, ``30 kg``: as exact as it was given, without zeros that say nothing."""
+    if kilograms is None or kilograms == "":
+        return ""
+    return f"{Decimal(str(kilograms)).normalize():f}{NO_BREAK_SPACE}kg"
 
 
 @register.filter

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,14 @@ def test_duration(value, text):
 )
 def test_distance(meters, text):
     assert ui.distance(meters).replace(NBSP, " ") == text
+
+
+@pytest.mark.parametrize(
+    ("kilograms", "text"),
+    [(Decimal("12.40"), "12.4 kg"), (Decimal("30.00"), "30 kg"), (100, "100 kg"), ("0.05", "0.05 kg"), (None, "")],
+)
+def test_weight(kilograms, text):
+    assert ui.weight(kilograms).replace(NBSP, " ") == text
 
 
 @pytest.mark.parametrize(
