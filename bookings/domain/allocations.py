@@ -8,14 +8,15 @@ How a reservation goes:
 
 1. One statement picks, for each kind that the service needs, the best resource that is open and free, and locks it
    unless another transaction holds it (SKIP LOCKED): bursts spread over the places that there are.
-2. If a kind has free resources but all are locked, let go of everything, pick without locks, and lock what was picked
-   in one statement, ``ORDER BY id FOR NO KEY UPDATE``, waiting.
+2. If a kind has free resources but all are locked, let go of everything, wait until those that were picked are free
+   (``ORDER BY id FOR SHARE``: all who wait wake together), let go again, and go to 1.
 3. Insert the allocations in one statement that asks again, in its own snapshot, whether each resource is open, with
    ``ON CONFLICT DO NOTHING``: the exclusion constraint answers without an error, so without a deadlock.
 4. A row is missing: somebody was faster, or hours were changed. Roll back to the savepoint, which frees the locks, and
    go to 1, where the lost resource is no longer a candidate. No candidates left: the time is taken.
 
-A move has allocations already. It locks the old resources together with the new ones, as in 2, before it touches a row.
+A move has allocations already. It locks the old resources together with the new ones in one statement, ``ORDER BY id
+FOR NO KEY UPDATE``, waiting, before it touches a row; then 3 and 4.
 """
 
 from collections.abc import Sequence
@@ -86,6 +87,7 @@ _PICK = "SELECT need.kind, c.id FROM unnest(%(kinds)s::text[]) AS need(kind) LEF
 PICK_UNLOCKED = _PICK.format(candidates=_CANDIDATES.format(lock="FOR NO KEY UPDATE OF r SKIP LOCKED"))
 PICK = _PICK.format(candidates=_CANDIDATES.format(lock=""))
 LOCK = "SELECT id FROM providers_resource WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
+WAIT = "SELECT id FROM providers_resource WHERE id = ANY(%s::bigint[]) ORDER BY id FOR SHARE"
 INSERT = """
     INSERT INTO bookings_allocation (booking_id, resource_id, during, is_live)
     SELECT %(booking)s, r.id, tstzrange(%(start)s, %(end)s), true
@@ -106,13 +108,11 @@ def take(ask: Ask) -> tuple[int, ...]:
     """
     parameters = _parameters(ask)
     savepoint = transaction.savepoint()
-    for attempt in range(MAX_ROUNDS):
-        chosen = _choose(ask, parameters, savepoint, is_first=attempt == 0)
-        if not chosen:
+    for _ in range(MAX_ROUNDS):
+        chosen = _choose(ask, parameters, savepoint)
+        if chosen is None:
             break
-        if ask.old:
-            Allocation.objects.filter(booking_id=ask.booking_id).delete()
-        if len(_rows(INSERT, parameters | {"chosen": list(chosen)})) == len(chosen):
+        if chosen and _insert(ask, chosen, parameters):
             transaction.savepoint_commit(savepoint)
             return chosen
         transaction.savepoint_rollback(savepoint)
@@ -131,26 +131,36 @@ def next_booking_id() -> int:
     return int(_rows("SELECT nextval(pg_get_serial_sequence('bookings_booking', 'id'))", None)[0][0])
 
 
-def _choose(ask: Ask, parameters: dict[str, object], savepoint: str, *, is_first: bool) -> tuple[int, ...]:
-    """Pick a resource of each kind and hold their locks; () when some kind has none free."""
+def _choose(ask: Ask, parameters: dict[str, object], savepoint: str) -> tuple[int, ...] | None:
+    """Pick a resource of each kind and hold their locks. () is "try again", None that some kind has none free."""
     if settings.DISABLE_BOOKING_LOCKS:
         return _complete(_rows(PICK, parameters))
-    if is_first and not ask.old:
-        picked = _rows(PICK_UNLOCKED, parameters)
-        if chosen := _complete(picked):
-            return chosen
-        if any(resource_id for _, resource_id in picked):
-            # What was locked out of order must go before waiting for anything.
-            transaction.savepoint_rollback(savepoint)
-    chosen = _complete(_rows(PICK, parameters))
-    if chosen:
-        _rows(LOCK, [[*chosen, *ask.old]])
-    return chosen
+    if ask.old:
+        if chosen := _complete(_rows(PICK, parameters)):
+            _rows(LOCK, [[*chosen, *ask.old]])
+        return chosen
+    picked = _rows(PICK_UNLOCKED, parameters)
+    if chosen := _complete(picked):
+        return chosen
+    if any(resource_id for _, resource_id in picked):
+        # What was locked out of order must go before waiting for anything.
+        transaction.savepoint_rollback(savepoint)
+    if wanted := _complete(_rows(PICK, parameters)):
+        _rows(WAIT, [list(wanted)])
+        return ()
+    return None
 
 
-def _complete(picked: Sequence[tuple[Any, ...]]) -> tuple[int, ...]:
+def _insert(ask: Ask, chosen: tuple[int, ...], parameters: dict[str, object]) -> bool:
+    """Write the allocations in the place of the old ones; False when one of the resources could not be had."""
+    if ask.old:
+        Allocation.objects.filter(booking_id=ask.booking_id).delete()
+    return len(_rows(INSERT, parameters | {"chosen": list(chosen)})) == len(chosen)
+
+
+def _complete(picked: Sequence[tuple[Any, ...]]) -> tuple[int, ...] | None:
     ids = [int(resource_id) for _, resource_id in picked if resource_id is not None]
-    return tuple(sorted(ids)) if len(ids) == len(picked) else ()
+    return tuple(sorted(ids)) if len(ids) == len(picked) else None
 
 
 def _parameters(ask: Ask) -> dict[str, object]:

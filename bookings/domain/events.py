@@ -1,13 +1,13 @@
 """The history of a booking, and what people are told about it. Rows only, in the transaction of the change itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from accounts.models import User
 from bookings.domain import texts
@@ -93,29 +93,36 @@ def tell(booking: Booking, event: BookingEvent, *, now: datetime, old_starts_at:
 
     Reminders follow the booking: written when it is confirmed, taken back when it is moved or ends.
     """
-    _keep_reminders(booking, event, now)
+    if event.from_state == BookingState.CONFIRMED:
+        messaging.cancel(topic=_about(booking), kind=REMINDER, now=now)
     topic = _topic(event, booking)
     if topic is None:
         return
-    owner_said, provider_said = TO_OWNER.get(topic), TO_PROVIDER.get(topic)
-    readers: list[tuple[User, Said, str]] = []
-    if owner_said is not None:
-        readers.append((booking.owner, owner_said, owner_url(booking)))
-    if provider_said is not None:
-        url = provider_url(booking)
-        readers += [(member, provider_said, url) for member in team(booking) if member.pk != booking.owner_id]
-    for reader, said, url in readers:
-        words = _words(booking, event, ZoneInfo(reader.time_zone), old_starts_at)
-        messaging.notify(
+    pets = texts.listed([pet.name for pet in booking.pets.all()])
+    notices = [
+        messaging.Notice(
             reader,
             f"booking_{topic}",
-            key=f"booking:{booking.uid}:{booking.sequence}:{topic}",
-            topic=f"booking:{booking.uid}",
+            key=f"{_about(booking)}:{booking.sequence}:{topic}",
+            topic=_about(booking),
             title=said.title.format_map(words),
             body=" ".join(said.body.format_map(words).split()),
             url=url,
-            now=now,
         )
+        for reader, said, url in _readers(booking, topic)
+        for words in [_words(booking, event, pets, ZoneInfo(reader.time_zone), old_starts_at)]
+    ]
+    messaging.notify_all([*notices, *_reminders(booking, pets, now)], now=now)
+
+
+def _readers(booking: Booking, topic: str) -> Iterator[tuple[User, Said, str]]:
+    if topic in TO_OWNER:
+        yield booking.owner, TO_OWNER[topic], booking.get_absolute_url()
+    if topic in TO_PROVIDER:
+        url = provider_url(booking)
+        for member in team(booking):
+            if member.pk != booking.owner_id:
+                yield member, TO_PROVIDER[topic], url
 
 
 def team(booking: Booking) -> Iterable[User]:
@@ -132,18 +139,11 @@ def team(booking: Booking) -> Iterable[User]:
 
 
 def provider_url(booking: Booking) -> str:
-    return _path("provider:booking", booking.provider.slug, booking.reference)
+    return reverse("provider:booking", args=[booking.provider.slug, booking.reference])
 
 
-def owner_url(booking: Booking) -> str:
-    return _path("bookings:detail", booking.reference)
-
-
-def _path(name: str, *args: str) -> str:
-    try:
-        return reverse(name, args=args)
-    except NoReverseMatch:
-        return ""
+def _about(booking: Booking) -> str:
+    return f"booking:{booking.uid}"
 
 
 def _topic(event: BookingEvent, booking: Booking) -> str | None:
@@ -158,13 +158,13 @@ def _topic(event: BookingEvent, booking: Booking) -> str | None:
     return str(event.action)
 
 
-def _words(booking: Booking, event: BookingEvent, person: ZoneInfo, old: datetime | None) -> dict[str, str]:
+def _words(booking: Booking, event: BookingEvent, pets: str, person: ZoneInfo, old: datetime | None) -> dict[str, str]:
     place = booking.zone
     return {
         "service": booking.service.name,
         "provider": booking.provider.name,
         "owner": booking.owner.get_full_name(),
-        "pets": texts.listed([pet.name for pet in booking.pets.all()]),
+        "pets": pets,
         "when": texts.when_for(booking.starts_at, place, person),
         "old_when": texts.when_for(old, place, person) if old else "",
         "due": texts.when_for(booking.due_at, place, person) if booking.due_at else "",
@@ -186,28 +186,22 @@ def _kept(booking: Booking) -> str:
     return f"{format_money(invoice.total, invoice.currency)} is to be paid by the cancellation terms."
 
 
-def _keep_reminders(booking: Booking, event: BookingEvent, now: datetime) -> None:
-    topic = f"booking:{booking.uid}"
-    if event.from_state == BookingState.CONFIRMED:
-        messaging.cancel(topic=topic, kind=REMINDER, now=now)
+def _reminders(booking: Booking, pets: str, now: datetime) -> Iterator[messaging.Notice]:
     if booking.state != BookingState.CONFIRMED:
         return
     when = texts.when_for(booking.starts_at, booking.zone, ZoneInfo(booking.owner.time_zone))
-    pets = texts.listed([pet.name for pet in booking.pets.all()])
     for before in REMIND_BEFORE:
         due_at = booking.starts_at - before
         if due_at <= now:
             continue
-        hours = int(before.total_seconds()) // 3600
-        messaging.notify(
+        yield messaging.Notice(
             booking.owner,
             REMINDER,
-            key=f"{topic}:{booking.sequence}:reminder_{hours}h",
-            topic=topic,
+            key=f"{_about(booking)}:{booking.sequence}:reminder_{int(before.total_seconds()) // 3600}h",
+            topic=_about(booking),
             title=f"Coming up: {booking.service.name}",
             body=f"{booking.service.name} with {booking.provider.name} for {pets}, {when}.",
-            url=owner_url(booking),
+            url=booking.get_absolute_url(),
             due_at=due_at,
             useless_after=booking.starts_at,
-            now=now,
         )

@@ -113,21 +113,29 @@ def _hold(quote: Quote, *, by: User, now: datetime, note: str, resource: Resourc
             asked_at=quotes.asked_at(quote),
         )
     )
-    booking_id = allocations.next_booking_id()
+    booking_id, reference = allocations.next_booking_id(), new_reference()
     taken = allocations.take(allocations.Ask(booking_id, service, quote.starts_at, quote.ends_at, resource))
-    booking = _write(quote, booking_id, pets, by=by, now=now, note=note, resource=resource)
+    booking = _write(quote, booking_id, reference, pets, by=by, now=now, note=note, resource=resource)
     detail = {"resources": len(taken)}
     events.record(booking, Action.HOLD, from_state="", side=Side.OWNER, by=by, now=now, detail=detail)
     return booking
 
 
 def _write(
-    quote: Quote, booking_id: int, pets: Sequence[Pet], *, by: User, now: datetime, note: str, resource: Resource | None
+    quote: Quote,
+    booking_id: int,
+    reference: str,
+    pets: Sequence[Pet],
+    *,
+    by: User,
+    now: datetime,
+    note: str,
+    resource: Resource | None,
 ) -> Booking:
     service = quote.service
     booking = Booking(
         pk=booking_id,
-        reference=new_reference(),
+        reference=reference,
         owner=by,
         provider=service.provider,
         service=service,

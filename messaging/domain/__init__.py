@@ -1,3 +1,3 @@
-from messaging.domain.notifications import cancel, notify, read, read_all
+from messaging.domain.notifications import Notice, cancel, notify, notify_all, read, read_all
 
-__all__ = ["cancel", "notify", "read", "read_all"]
+__all__ = ["Notice", "cancel", "notify", "notify_all", "read", "read_all"]

@@ -1,5 +1,7 @@
 """Saying things to people. Rows are written in the caller's transaction; ``messaging.domain.outbox`` carries them."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -11,7 +13,22 @@ TITLE_LENGTH = 200
 DEFAULT_CHANNELS = (Channel.IN_APP, Channel.EMAIL)
 
 
-@transaction.atomic
+@dataclass(frozen=True)
+class Notice:
+    """One thing to say to one person. ``key`` makes it once; ``due_at`` None is at once."""
+
+    user: User
+    kind: str
+    key: str
+    title: str
+    body: str
+    url: str = ""
+    topic: str = ""
+    due_at: datetime | None = None
+    useless_after: datetime | None = None
+    channels: tuple[Channel, ...] = DEFAULT_CHANNELS
+
+
 def notify(
     user: User,
     kind: str,
@@ -31,16 +48,29 @@ def notify(
     ``key`` makes it once per person: a second call with the same key writes nothing and returns None. Side effects:
     rows only, so that it is as certain as the caller's transaction. A title that is too long is cut: names are in it.
     """
-    due_at = due_at or now
-    notification = Notification(
-        user=user, kind=kind, key=key, topic=topic, title=_one_line(title), body=body, url=url, due_at=due_at,
-        useless_after=useless_after,
-    )  # fmt: skip
-    Notification.objects.bulk_create([notification], ignore_conflicts=True)
-    written = Notification.objects.filter(uid=notification.uid).first()
-    if written is None:
-        return None
-    Delivery.objects.bulk_create(Delivery(notification=written, channel=channel, due_at=due_at) for channel in channels)
+    notice = Notice(user, kind, key, title, body, url, topic, due_at, useless_after, channels)
+    return next(iter(notify_all([notice], now=now)), None)
+
+
+@transaction.atomic(savepoint=False)
+def notify_all(notices: Iterable[Notice], *, now: datetime) -> list[Notification]:
+    """Write many at once, in three statements however many they are. Returns those that were not there yet."""
+    notices = list(notices)
+    rows = [
+        Notification(
+            user=notice.user, kind=notice.kind, key=notice.key, topic=notice.topic, title=_one_line(notice.title),
+            body=notice.body, url=notice.url, due_at=notice.due_at or now, useless_after=notice.useless_after,
+        )
+        for notice in notices
+    ]  # fmt: skip
+    Notification.objects.bulk_create(rows, ignore_conflicts=True)
+    channels = {row.uid: notice.channels for row, notice in zip(rows, notices, strict=True)}
+    written = list(Notification.objects.filter(uid__in=channels).order_by("pk"))
+    Delivery.objects.bulk_create(
+        Delivery(notification=row, channel=channel, due_at=row.due_at)
+        for row in written
+        for channel in channels[row.uid]
+    )
     return written
 
 

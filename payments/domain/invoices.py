@@ -30,7 +30,7 @@ def total_of(lines: Iterable[Line]) -> int:
     return sum(line.amount for line in lines)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def write(
     *, provider: Provider, payer: User, subject: str, currency: str, lines: Iterable[Line], due_at: datetime
 ) -> Invoice:

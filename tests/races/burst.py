@@ -1,0 +1,140 @@
+"""Synchronized bursts: everybody is connected and ready, then all go at the same moment."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connections
+
+from petplace import invariants
+from petplace.errors import DomainError
+
+SIZE = 24
+PATIENCE = 60  # seconds; a thread that died must not hang the run
+
+Attempt = Callable[[], Any]
+
+
+@dataclass
+class Tally:
+    """What came out of one burst: an outcome (``won`` or an error's code) and seconds for each attempt."""
+
+    outcomes: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(self.outcomes)
+
+    @property
+    def winners(self) -> list[Any]:
+        return [result for outcome, result in zip(self.outcomes, self.results, strict=True) if outcome == "won"]
+
+
+class Crew:
+    """Threads that each keep a database connection of their own, as workers of a server do.
+
+    ``host`` is the folder of the socket to connect to: the server's, or the delay proxy's.
+    """
+
+    def __init__(self, size: int = SIZE, host: str | None = None) -> None:
+        self.size, self.host = size, host
+        self.gate, self.finish = (
+            threading.Barrier(size + 1, timeout=PATIENCE),
+            threading.Barrier(size + 1, timeout=PATIENCE),
+        )
+        self.attempts: Sequence[Attempt | None] = []
+        self.outcomes: list[tuple[str, float, Any]] = []
+        self.is_over = False
+        self.threads = [threading.Thread(target=self._work, args=(index,), daemon=True) for index in range(size)]
+
+    def __enter__(self) -> "Crew":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over = True
+        self.gate.wait()
+        for thread in self.threads:
+            thread.join(30)
+
+    def burst(self, attempts: Sequence[Attempt]) -> Tally:
+        """Run the attempts at once, one per thread, and wait for all."""
+        assert len(attempts) <= self.size
+        self.attempts = [*attempts, *[None] * (self.size - len(attempts))]
+        self.outcomes = [("idle", 0.0, None)] * self.size
+        self.gate.wait()
+        self.finish.wait()
+        done = self.outcomes[: len(attempts)]
+        return Tally([one[0] for one in done], [one[1] for one in done], [one[2] for one in done])
+
+    def _work(self, index: int) -> None:
+        connection = connections["default"]
+        if self.host is not None:
+            connection.settings_dict = {**connection.settings_dict, "HOST": self.host}
+        connection.ensure_connection()
+        try:
+            while True:
+                self.gate.wait()
+                if self.is_over:
+                    return
+                attempt = self.attempts[index]
+                if attempt is not None:
+                    self.outcomes[index] = _timed(attempt)
+                self.finish.wait()
+        finally:
+            connection.close()
+
+
+def _timed(attempt: Attempt) -> tuple[str, float, Any]:
+    began = time.monotonic()
+    try:
+        result = attempt()
+        outcome = "won"
+    except DomainError as error:
+        outcome, result = error.code, error
+    except Exception as error:  # anything else would be a 5xx: it is counted under its own name
+        outcome, result = f"{type(error).__name__}: {error}"[:200], error
+    return outcome, time.monotonic() - began, result
+
+
+@dataclass
+class Report:
+    """A row of the table that ``make races`` prints."""
+
+    name: str
+    bursts: int = 0
+    attempts: int = 0
+    won: int = 0
+    refused: int = 0
+    odd: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
+    deadlocks: int = 0
+
+    def add(self, tally: Tally, refusals: Sequence[str] = ("slot_taken",)) -> None:
+        self.bursts += 1
+        self.attempts += len(tally.outcomes)
+        self.slowest = max([self.slowest, *tally.seconds])
+        for outcome, number in tally.counts.items():
+            if outcome == "won":
+                self.won += number
+            elif outcome in refusals:
+                self.refused += number
+            else:
+                self.odd[outcome] += number
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name:<58} {self.bursts:>5} bursts {self.attempts:>6} tries {self.won:>5} won"
+            f" {self.refused:>6} refused {sum(self.odd.values()):>3} other {self.deadlocks:>2} deadlocks,"
+            f" slowest {self.slowest:.2f} s"
+        )
+
+
+def broken_invariants() -> list[str]:
+    return [str(finding) for finding in invariants.check() if not finding.is_ok]

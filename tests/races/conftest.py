@@ -1,0 +1,84 @@
+"""Each race is run twice: against the database itself, and against one that answers 3 ms later.
+
+``PETPLACE_RACES=full`` (``make races``) makes them long and prints the table.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+
+from petplace import invariants
+from tests.races import proxy
+from tests.races.burst import Report, broken_invariants
+
+DELAY = 0.003
+IS_FULL = os.environ.get("PETPLACE_RACES") == "full"
+REPORTS: list[str] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/races" in str(item.path):
+            item.add_marker(pytest.mark.race)
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if REPORTS:
+        terminalreporter.section("races")
+        for line in REPORTS:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def slots() -> int:
+    """How many slots a race is run on."""
+    return 500 if IS_FULL else 60
+
+
+@pytest.fixture(params=["direct", "3 ms away"])
+def host(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The folder of the database's socket, for the threads of a burst; None is the server itself."""
+    if request.param == "direct":
+        yield None
+        return
+    with proxy.running(django_settings.DATABASES["default"]["HOST"], DELAY) as folder:
+        yield folder
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """Count a race; afterwards nothing may be broken, and PostgreSQL may not have seen a deadlock."""
+    one = Report(request.node.name.removeprefix("test_"))
+    before = invariants.deadlocks()
+    yield one
+    one.deadlocks = invariants.deadlocks() - before
+    REPORTS.append(str(one))
+    if request.node.get_closest_marker("control"):
+        return
+    assert one.odd == {}
+    assert one.deadlocks == 0
+    assert broken_invariants() == []
+    assert one.slowest < (1.0 if IS_FULL else 5.0)
+
+
+@pytest.fixture
+def without_constraint(settings: Any) -> Iterator[Callable[[], None]]:
+    """Switch everything off that makes reservations safe, for a control run; afterwards it is all back."""
+    settings.DISABLE_BOOKING_LOCKS = True
+    _execute("ALTER TABLE bookings_allocation DROP CONSTRAINT allocation_no_overlap")
+    yield
+    _execute("TRUNCATE bookings_allocation")
+    _execute(
+        "ALTER TABLE bookings_allocation ADD CONSTRAINT allocation_no_overlap EXCLUDE USING gist"
+        " (int8range(resource_id, resource_id, '[]') WITH &&, during WITH &&) WHERE (is_live)"
+    )
+
+
+def _execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
