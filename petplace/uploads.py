@@ -19,7 +19,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile, File
 from django.db.models.fields.files import FieldFile
-from django.http import FileResponse, Http404
+from django.http import Http404, HttpResponse
+from django.utils.http import content_disposition_header
 from PIL import Image, ImageOps
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
@@ -113,7 +114,7 @@ class DocumentField(PhotoField):
         return clean_document(file)
 
 
-def private_response(file: FieldFile, *, filename: str = "", inline: bool = True) -> FileResponse:
+def private_response(file: FieldFile, *, filename: str = "", inline: bool = True) -> HttpResponse:
     """Serve a stored file to the one who may see it (the caller has checked that), never to a cache or as a page.
 
     The type comes from our own name of it. PDFs are always downloads. Raises Http404 when there is no file.
@@ -123,15 +124,15 @@ def private_response(file: FieldFile, *, filename: str = "", inline: bool = True
     suffix = PurePosixPath(file.name or "").suffix.lower()
     content_type = CONTENT_TYPES.get(suffix, "application/octet-stream")
     try:
-        stream = file.open("rb")
+        with file.open("rb") as stream:
+            content: bytes = stream.read()  # ours, so it has been checked for size
     except FileNotFoundError:
         raise Http404 from None
-    response = FileResponse(
-        stream,
-        as_attachment=not (inline and content_type.startswith("image/")),
-        filename=f"{safe_stem(filename)}{suffix}",
-        content_type=content_type,
-    )
+    response = HttpResponse(content, content_type=content_type)
+    is_download = not (inline and content_type.startswith("image/"))
+    disposition = content_disposition_header(is_download, f"{safe_stem(filename)}{suffix}")
+    assert disposition is not None
+    response["Content-Disposition"] = disposition
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-store"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

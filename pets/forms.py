@@ -33,8 +33,8 @@ class DomainForm(forms.ModelForm):
     def layout(self) -> Layout:
         raise NotImplementedError
 
-    def validate_constraints(self) -> None:
-        """Leave it to the domain, which says it in words."""
+    def _post_clean(self) -> None:
+        """Leave the instance alone: the domain checks the row as a whole and says in words what is wrong."""
 
     def values(self) -> dict[str, Any]:
         """Return what the domain takes, without files."""

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -53,9 +54,10 @@ def detail(request: HttpRequest, uid: UUID) -> HttpResponse:
     """Show the passport; a provider that cares for the pet reads it, too."""
     now, today = timezone.now(), timezone.localdate()
     pet = visible_pet(request.user, uid, now=now)
+    prefetch_related_objects([pet], "vaccinations")
+    current = pet.current_vaccinations(today)
     vaccinations = [
-        {"row": row, "state": row.validity_on(today), "is_current": row in pet.current_vaccinations(today)}
-        for row in pet.vaccinations.all()
+        {"row": row, "state": row.validity_on(today), "is_current": row in current} for row in pet.vaccinations.all()
     ]
     return render(
         request,
