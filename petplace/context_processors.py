@@ -6,7 +6,14 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from petplace.templatetags import ui
 from providers.models import Membership
+
+# Minutes of a visit, or whole days for so many nights.
+SEARCH_LENGTHS = [
+    *((minutes, ui.duration(minutes)) for minutes in (30, 45, 60, 90, 120, 180, 240, 480)),
+    *((nights * 1440, f"{nights} night{'s' if nights > 1 else ''}") for nights in (1, 2, 3, 4, 5, 7, 10, 14)),
+]
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -20,5 +27,5 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "SITE_URL": settings.SITE_URL,
         "IS_DEMO": settings.DEMO,
         "runs_business": runs_business,
-        "search_durations": (30, 45, 60, 90, 120, 180, 240, 480),
+        "search_lengths": SEARCH_LENGTHS,
     }

@@ -27,6 +27,7 @@ urlpatterns = [
     path("terms/", views.terms, name="terms"),
     path("privacy/", views.privacy, name="privacy"),
     path("search/", search_views.search, name="search"),
+    path("search/places/", search_views.place_options, name="search_places"),
     path("p/<slug:slug>/", provider_views.detail, name="provider_detail"),
     path("p/<slug:slug>/avatar", provider_media.avatar, name="provider_avatar"),
     path("p/photos/<uuid:uid>", provider_media.photo, name="provider_photo"),

@@ -80,7 +80,7 @@ class Result:
     currency: str
     rating_sum: int
     review_count: int
-    has_avatar: bool
+    avatar: str
     branch_uid: UUID
     branch_name: str
     city: str
@@ -156,10 +156,11 @@ class Suggestion:
     ends_at: datetime
 
 
-def find(query: Query, *, now: datetime) -> Page:
+def find(query: Query, *, now: datetime, after: datetime | None = None) -> Page:
     """Return one page of what matches. One SQL statement, and one for the next free times when no time is asked.
 
-    (Two for those when both timed and overnight services are on the page.)
+    (Two for those when both timed and overnight services are on the page.) ``after`` is the instant from which the next
+    free time is looked for, if not from now.
     """
     sql, parameters = statement(query, now=now)
     with connection.cursor() as cursor:
@@ -168,7 +169,7 @@ def find(query: Query, *, now: datetime) -> Page:
     total, is_capped = rows[0][0], rows[0][1]
     results = [_result(row[2:-1]) for row in rows if row[2] is not None]
     if results and query.start is None:
-        free = slots.next_free([result.as_offer() for result in results], after=now, now=now)
+        free = slots.next_free([result.as_offer() for result in results], after=max(after or now, now), now=now)
         results = [replace(result, next_free=free.get(result.service_id)) for result in results]
     return Page(results=results, total=total, is_capped=is_capped)
 
@@ -221,7 +222,7 @@ SELECTED = {
     "currency": "provider.currency",
     "rating_sum": "provider.rating_sum",
     "review_count": "provider.review_count",
-    "has_avatar": "provider.avatar <> ''",
+    "avatar": "provider.avatar",
     "branch_uid": "branch.uid",
     "branch_name": "branch.name",
     "city": "branch.city",
