@@ -3,8 +3,9 @@
 Every wrong value is a message beside its field; what is right is still used, so that a bad link shows a page.
 """
 
+import datetime as dt
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -23,7 +24,7 @@ from providers.domain.places import Place
 DAY_MINUTES = 24 * 60
 MAX_NIGHTS = 60
 LATEST_DAYS = 500
-NOON = time(12)
+NOON = dt.time(12)
 RADII = (1, 2, 5, 10, 20, 50, 100, 200)
 DEFAULT_RADIUS_KM = 10
 PAGE_SIZE = 20
@@ -61,7 +62,7 @@ class SearchForm(forms.Form):
     def clean_radius_km(self) -> float:
         return self.cleaned_data["radius_km"] or float(DEFAULT_RADIUS_KM)
 
-    def clean_time(self) -> time | None:
+    def clean_time(self) -> dt.time | None:
         value = self.cleaned_data["time"]
         return value.replace(second=0, microsecond=0) if value else None
 
@@ -103,7 +104,7 @@ class SearchForm(forms.Form):
         nights = minutes // DAY_MINUTES if minutes and minutes % DAY_MINUTES == 0 else 0
         is_stay = nights > 0 or (data.get("service") == ServiceKind.BOARDING and clock is None)
         if clock is None and not is_stay:
-            return None, None, max(self.now, _instant(day, time(), zone))
+            return None, None, max(self.now, _instant(day, dt.time(), zone))
         start = _instant(day, clock or NOON, zone)
         if start.astimezone(zone).replace(tzinfo=None) != datetime.combine(day, clock or NOON):
             self.add_error("time", "The clocks are put forward then: this time does not exist on that day.")
@@ -116,7 +117,7 @@ class SearchForm(forms.Form):
         return start, start + timedelta(minutes=minutes) if minutes else None, None
 
 
-def _instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
+def _instant(day: dt.date, clock: dt.time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, clock, tzinfo=zone).astimezone(UTC)
 
 

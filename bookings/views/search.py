@@ -159,7 +159,9 @@ def _cards(results: list[domain.Result], asked: Asked) -> list[dict[str, Any]]:
             "place": result.city,
             "badges": badges.get(result.provider_id, []),
             "free_label": f"Free {_time(result.starts_at, result)}" if result.starts_at else "",
-            "next_label": f"Next free {_time(result.next_free, result)}" if result.next_free else "Nothing free within two weeks",
+            "next_label": f"Next free {_time(result.next_free, result)}"
+            if result.next_free
+            else "Nothing free within two weeks",
             "amount": result.price,
             "currency": result.currency,
             "price_note": _price_note(result),
