@@ -66,11 +66,13 @@ class MembershipInline(ReadOnly, admin.TabularInline):
 class BranchInline(ReadOnly, admin.TabularInline):
     model = Branch
     fields = ("name", "address", "city", "country", "time_zone", "is_active", "is_listed")
+    readonly_fields = fields
 
 
 class EventInline(ReadOnly, admin.TabularInline):
     model = ProviderEvent
     fields = ("at", "from_state", "to_state", "by", "reason")
+    readonly_fields = fields
 
 
 @admin.register(Provider)

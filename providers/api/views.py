@@ -44,12 +44,7 @@ class ProviderViewSet(AtProvider):
 
     def shown(self, provider: Provider) -> Any:
         loaded = Provider.objects.prefetch_related("documents").get(pk=provider.pk)
-        context = {
-            **super().get_serializer_context(),
-            "now": self.now,
-            "is_team": self.is_team,
-            "roles": {provider.pk: self.role},
-        }
+        context = {"now": self.now, "is_team": self.is_team, "roles": {provider.pk: self.role}}
         return shapes.ProviderSerializer(loaded, context=context).data
 
     @extend_schema(responses=SearchResultSerializer(many=True))
