@@ -1,5 +1,7 @@
 """What allauth asks us."""
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.http import HttpRequest
@@ -17,6 +19,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             super().set_password(user, password)
         else:
             credentials.set_password(user, password, now=timezone.now())
+
+    def send_notification_mail(self, template_prefix: str, user: User, *args: Any, **kwargs: Any) -> None:
+        if "password" not in template_prefix:  # of passwords messaging tells, whatever door they are changed at
+            super().send_notification_mail(template_prefix, user, *args, **kwargs)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return limits.client_ip(request)

@@ -1,7 +1,8 @@
 """Who you are."""
 
 import uuid
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
@@ -83,6 +84,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.home_latitude is not None
 
 
+class TokenFamilyQuerySet(models.QuerySet["TokenFamily"]):
+    def live(self, user: User, *, now: datetime) -> Self:
+        """Those of ``user`` whose newest token still works, latest first."""
+        return self.filter(user=user, revoked_at__isnull=True, expires_at__gt=now).order_by("-rotated_at")
+
+
 class TokenFamily(models.Model):
     """One sign-in over the API: the chain of refresh tokens that came from it, of which only the newest works.
 
@@ -97,6 +104,8 @@ class TokenFamily(models.Model):
     rotated_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TokenFamilyQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "token families"

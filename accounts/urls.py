@@ -1,6 +1,13 @@
 """Pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from accounts import views
 
 app_name = "accounts"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("settings/", views.settings, name="settings"),
+    path("apps/", views.apps, name="apps"),
+    path("apps/<uuid:uid>/end/", views.end_app, name="end_app"),
+    path("close/", views.close, name="close"),
+]

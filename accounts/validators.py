@@ -1,5 +1,6 @@
 """Checks shared by models, forms and serializers of every app."""
 
+import unicodedata
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -23,3 +24,9 @@ def validate_time_zone(value: str) -> None:
             code="time_zone",
             params={"value": value},
         )
+
+
+def validate_one_line(value: str) -> None:
+    """Refuse control characters: names end up in mail headers, calendars and lists."""
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in value):
+        raise ValidationError("Write it on one line, without control characters.", code="one_line")

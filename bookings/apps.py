@@ -6,7 +6,10 @@ class BookingsConfig(AppConfig):
     name = "bookings"
 
     def ready(self) -> None:
-        from bookings.domain import guards
+        from accounts.domain import closing
+        from bookings.domain import forgetting, guards
         from providers.domain import hours
 
         hours.time_off_guards.append(guards.refuse_time_off)
+        closing.guards.append(guards.refuse_closing)
+        closing.forgetters.append(forgetting.forget_owner)

@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class MessagingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "messaging"
+
+    def ready(self) -> None:
+        from accounts.domain import closing, events
+        from messaging import account_events
+
+        events.listeners.append(account_events.tell)
+        closing.forgetters.append(account_events.forget)

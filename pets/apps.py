@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class PetsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "pets"
+
+    def ready(self) -> None:
+        from accounts.domain import closing
+        from pets import domain
+
+        closing.forgetters.append(domain.forget_owner)

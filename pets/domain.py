@@ -166,6 +166,24 @@ def remove_record(record: CareRecord) -> None:
     _forget(record.attachment)
 
 
+@transaction.atomic
+def forget_owner(user: User, now: datetime) -> None:
+    """Delete the pets of someone who closes the account. One that bookings name stays as a nameless animal."""
+    for pet in Pet.objects.owned_by(user):
+        kept = remove(pet, now=now)
+        if kept is None:
+            continue
+        for vaccination in kept.vaccinations.all():
+            remove_vaccination(vaccination)
+        for record in kept.care_records.all():
+            remove_record(record)
+        set_photo(kept, None)
+        Pet.objects.filter(pk=kept.pk).update(
+            name="Former pet", breed="", birth_date=None, microchip="", temperament="", feeding_notes="",
+            medication_notes="", notes="", vet_name="", vet_phone="",
+        )  # fmt: skip
+
+
 def _apply(instance: models.Model, fields: dict[str, Any], allowed: frozenset[str]) -> None:
     if unknown := set(fields) - allowed:
         raise TypeError(f"{type(instance).__name__} has no changeable {', '.join(sorted(unknown))}")

@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class ProvidersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "providers"
+
+    def ready(self) -> None:
+        from accounts.domain import closing
+        from providers.domain import leaving
+
+        closing.guards.append(leaving.refuse_while_needed)
+        closing.forgetters.append(leaving.forget_member)

@@ -13,7 +13,7 @@ from django.db import transaction
 from accounts.domain import credentials
 from accounts.models import TokenFamily, User
 
-guards: list[Callable[[User, datetime], None]] = []
+guards: list[Callable[[User], None]] = []
 forgetters: list[Callable[[User, datetime], None]] = []
 
 FORMER_NAME = "Former user"
@@ -30,7 +30,7 @@ def close(user: User, *, now: datetime) -> User:
     if user.closed_at is not None:
         return user
     for guard in guards:
-        guard(user, now)
+        guard(user)
     for forget in forgetters:
         forget(user, now)
     credentials.deactivate(user, now=now)

@@ -70,6 +70,11 @@ def end(claim: Claim, *, now: datetime) -> None:
     TokenFamily.objects.filter(uid=claim.family, user__uid=claim.user, revoked_at__isnull=True).update(revoked_at=now)
 
 
+def end_family(family: TokenFamily, *, now: datetime) -> None:
+    """Sign one app out. Safe to repeat."""
+    TokenFamily.objects.filter(pk=family.pk, revoked_at__isnull=True).update(revoked_at=now)
+
+
 def end_all(user: User, *, now: datetime) -> None:
     """Kill every token of ``user``, refresh and access."""
     TokenFamily.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=now)

@@ -177,9 +177,14 @@ def _place(booking: Booking, step: lifecycle.Step, *, now: datetime) -> Booking:
 
 
 def lock_owner(owner: User) -> None:
-    """Hold the owner's row: it makes the number of open holds and "one place at a time" for their pets certain."""
+    """Hold the owner's row: it makes the number of open holds and "one place at a time" for their pets certain.
+
+    An account that was closed while the booking came is refused here: closing holds the same row.
+    """
     if not settings.DISABLE_BOOKING_LOCKS:
-        User.objects.select_for_update(no_key=True).only("pk").get(pk=owner.pk)
+        locked = User.objects.select_for_update(no_key=True).only("pk", "is_active").get(pk=owner.pk)
+        if not locked.is_active:
+            raise NotAllowed("This account is closed.")
 
 
 def new_reference() -> str:

@@ -140,7 +140,7 @@ def test_delete_anonymises_and_frees_the_address(signed_in: APIClient, user: Use
 def test_delete_is_refused_while_something_is_open(
     signed_in: APIClient, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(user: User, now: Any) -> None:
+    def refuse(user: User) -> None:
         raise DomainError("Two bookings are still open.", code="bookings_open")
 
     monkeypatch.setattr(closing, "guards", [refuse])

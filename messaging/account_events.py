@@ -1,0 +1,35 @@
+"""What people hear about their own account, and what is forgotten with it."""
+
+from datetime import datetime
+
+from django.urls import reverse
+
+from accounts.domain.events import AccountEvent
+from accounts.models import User
+from messaging.domain import notify
+from messaging.models import Notification
+
+TEXTS = {
+    AccountEvent.TOKEN_REUSED: (
+        "An app was signed out to protect your account",
+        "A sign-in of one of your apps was used from two places, so we ended it. If that was not you, change your "
+        "password; otherwise just sign in to the app again.",
+    ),
+    AccountEvent.PASSWORD_CHANGED: (
+        "Your password was changed",
+        "Every app and browser was signed out. If that was not you, set a new password with the link on the sign-in "
+        "page and write to us.",
+    ),
+}
+
+
+def tell(user: User, event: AccountEvent, now: datetime) -> None:
+    """Write the notification of ``event``, in its transaction."""
+    title, body = TEXTS[event]
+    key = f"account:{event}:{now.isoformat()}"
+    notify(user, f"account_{event}", key=key, title=title, body=body, now=now, url=reverse("accounts:settings"))
+
+
+def forget(user: User, now: datetime) -> None:
+    """Nothing more is sent to someone who closed the account."""
+    Notification.objects.filter(user=user).delete()
