@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.conf import settings
 from django.core.paginator import Page
+from django.forms import BoundField
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -287,6 +288,19 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
     return format_html(
         '<svg class="icon {}" viewBox="0 0 16 16" fill="currentColor" focusable="false" {}>{}</svg>', css, spoken, body
     )
+
+
+# --- Forms --------------------------------------------------------------------------------------
+
+
+@register.filter
+def dressed(field: BoundField) -> SafeString:
+    """A form's field in our clothes, for the forms that crispy does not draw."""
+    kind = getattr(field.field.widget, "input_type", "")
+    special = {"checkbox": "form-check-input", "radio": "form-check-input", "select": "form-select"}
+    css = special.get(kind, "form-control")
+    own = field.field.widget.attrs.get("class", "")
+    return field.as_widget(attrs={"class": f"{own} {css}{' is-invalid' if field.errors else ''}".strip()})
 
 
 # --- Menus --------------------------------------------------------------------------------------

@@ -53,17 +53,33 @@
   frame.append(target);
   plain.hidden = true;
 
+  // Wide enough to read on a phone: the style sheet counts the columns
+  target.style.setProperty("--columns", frame.dataset.view === "day" ? resources.length : 7);
+
+  // The grid calls itself a table but is none (a button and an article stand where cells should). To someone who
+  // listens, a plain list of visits that are links says more, and the list view has it all in order.
+  const family = "[role='table'], [role='rowgroup'], [role='row'], [role='cell'], [role='columnheader'], [role='rowheader']";
+  const unname = () => {
+    for (const part of target.querySelectorAll(family)) part.removeAttribute("role");
+    for (const part of target.querySelectorAll("[aria-colindex], [aria-rowindex]")) {
+      part.removeAttribute("aria-colindex");
+      part.removeAttribute("aria-rowindex");
+    }
+  };
+  new MutationObserver(unname).observe(target, { childList: true, subtree: true });
+
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const calendar = EventCalendar.create(target, {
     view: views[frame.dataset.view],
     date: frame.dataset.date,
     firstDay: 1,
     allDaySlot: false,
+    slotEventOverlap: false,
     headerToolbar: { start: "", center: "", end: "" },
     height: "46rem",
     scrollTime: "07:00:00",
     slotDuration: "00:30:00",
-    slotHeight: 26,
+    slotHeight: 32,
     slotLabelFormat: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
     eventTimeFormat: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
     dayHeaderFormat: { weekday: "short", day: "numeric", month: "short" },

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import time_machine
+from django import forms
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
@@ -209,6 +210,29 @@ def test_every_icon_that_is_named_exists():
         named |= set(re.findall(r"""{% icon ["']([\w-]+)["']""", path.read_text()))
         named |= set(re.findall(r"""icon_name=["']([\w-]+)["']""", path.read_text()))
     assert named - set(ui._sprite()) == set()
+
+
+# --- Forms --------------------------------------------------------------------------------------
+
+
+class SampleForm(forms.Form):
+    name = forms.CharField(widget=forms.TextInput(attrs={"class": "wide"}))
+    kind = forms.ChoiceField(choices=[("a", "A")])
+    note = forms.CharField(required=False, widget=forms.Textarea)
+    agree = forms.BooleanField(required=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "css"),
+    [
+        ("name", "wide form-control is-invalid"),
+        ("kind", "form-select is-invalid"),
+        ("note", "form-control"),
+        ("agree", "form-check-input"),
+    ],
+)
+def test_dressed_field_wears_bootstrap_and_says_when_it_is_wrong(name, css):
+    assert f'class="{css}"' in ui.dressed(SampleForm({})[name])
 
 
 # --- Menus --------------------------------------------------------------------------------------
