@@ -4,6 +4,7 @@ from datetime import datetime
 
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 
 from accounts.domain import events, families
@@ -56,6 +57,12 @@ def deactivate(user: User, *, now: datetime) -> None:
 def reactivate(user: User) -> None:
     user.is_active = True
     user.save(update_fields=["is_active"])
+
+
+def forget_ended_sessions() -> int:
+    """Drop the records of browser sessions that have run out or were signed out. Returns how many."""
+    alive = Session.objects.values("session_key")
+    return int(UserSession.objects.exclude(session_key__in=alive).delete()[0])
 
 
 def end_sessions(user: User, *, except_key: str | None = None) -> None:

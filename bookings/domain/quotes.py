@@ -134,3 +134,8 @@ def _check_addons(service: Service, addons: Sequence[AddOn]) -> None:
     if not known or any(addon.service_id != service.pk or not addon.is_active for addon in addons):
         message = "Choose extras of this service, each once."
         raise InvalidInput(message, code="addon_unknown", fields={"addons": [message]})
+
+
+def delete_stale(*, now: datetime) -> int:
+    """Forget quotes that ran out a day ago and that nobody booked. Returns how many rows went, lines included."""
+    return Quote.objects.filter(expires_at__lt=now - timedelta(days=1), bookings__isnull=True).delete()[0]

@@ -20,7 +20,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -123,6 +123,11 @@ def lock(user_id: int, route: str, key: str) -> IdempotencyKey | None:
     """Return the row with a lock held until the transaction ends, or None when another request holds it."""
     rows = IdempotencyKey.objects.select_for_update(skip_locked=True, no_key=True)
     return rows.filter(user_id=user_id, route=route, key=key).first()
+
+
+def delete_old(*, now: datetime) -> int:
+    """Forget keys that no repeat can use any more. Returns how many."""
+    return IdempotencyKey.objects.filter(created_at__lt=now - KEPT_FOR).delete()[0]
 
 
 def _replay(row: IdempotencyKey) -> HttpResponse:

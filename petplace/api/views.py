@@ -94,5 +94,6 @@ class DocsView(_Common, SpectacularSwaggerSplitView):
     throttle_classes = []
     url_name = "api-schema"
 
+    @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)

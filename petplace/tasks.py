@@ -1,0 +1,40 @@
+"""Nightly: forget what has had its day."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from celery import shared_task
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import DatabaseError
+from django.utils import timezone
+
+from accounts.domain import credentials, families
+from bookings.domain import quotes
+from petplace.api import idempotency
+
+logger = logging.getLogger(__name__)
+
+
+def _sessions(*, now: datetime) -> int:
+    SessionStore.clear_expired()
+    return credentials.forget_ended_sessions()
+
+
+CHORES: dict[str, Callable[..., int]] = {
+    "idempotency keys": idempotency.delete_old,
+    "API sign-ins": families.delete_expired,
+    "browser sessions": _sessions,
+    "quotes": quotes.delete_stale,
+}
+
+
+@shared_task
+def housekeeping() -> None:
+    """Do each chore for itself: one that fails does not stop the others, and is done the next night. Safe to repeat."""
+    now = timezone.now()
+    for name, chore in CHORES.items():
+        try:
+            logger.info("Housekeeping: %s %s removed", chore(now=now), name)
+        except DatabaseError:
+            logger.exception("Housekeeping: %s could not be removed", name)
