@@ -28,6 +28,11 @@ def check(instance: models.Model, *, exclude: Iterable[str] = (), extra: Mapping
     except ValidationError as error:
         for name, messages in error.message_dict.items():
             errors.setdefault(name, []).extend(str(message) for message in messages)
+    for field in instance._meta.concrete_fields:
+        # Django leaves the length of a TextField to forms.
+        limit = field.max_length if isinstance(field, models.TextField) and field.name not in exclude else None
+        if limit is not None and len(getattr(instance, field.name)) > limit:
+            errors.setdefault(field.name, []).append(f"Use at most {limit} characters.")
     if errors:
         raise InvalidInput(fields=errors)
 

@@ -11,6 +11,7 @@ How the clock's two odd nights are read (docs/architecture.md):
   hour), while a longer span simply runs through both (00:00-06:00 is seven).
 """
 
+import logging
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -21,9 +22,11 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.postgres.fields.ranges import DateTimeTZRange
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from providers.models import Branch, DateOverride, OpenHours, Resource, WeeklyHours
+
+logger = logging.getLogger(__name__)
 
 Span = tuple[datetime, datetime]
 MOMENT = timedelta(microseconds=1)
@@ -191,7 +194,10 @@ def refresh_branch(branch: Branch, *, now: datetime) -> None:
 
 
 def extend_all(now: datetime) -> int:
-    """Bring every resource up to the horizon, each in its own transaction. Returns how many were behind."""
+    """Bring every resource up to the horizon, each in its own transaction; one bad row does not stop the rest.
+
+    Returns how many were extended.
+    """
     horizon = last_day((now - timedelta(days=1)).date())  # the day before, so that no zone counts as behind by hours
     behind = (
         Resource.objects.exclude(open_hours__expanded_until__gt=horizon).order_by("pk").values_list("pk", flat=True)
@@ -199,7 +205,14 @@ def extend_all(now: datetime) -> int:
     count = 0
     for pk in list(behind):
         resource = Resource.objects.filter(pk=pk).first()
-        if resource is not None:
+        if resource is None:
+            continue
+        try:
             refresh(resource, now=now)
+        except OperationalError:
+            raise  # the database is away or busy: the next run finds what is left
+        except Exception:
+            logger.exception("Could not expand the open hours of resource %s", pk)
+        else:
             count += 1
     return count
