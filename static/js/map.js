@@ -11,7 +11,7 @@ window.petplaceMap = (() => {
         tile.height = size.y;
         const pen = tile.getContext("2d");
         pen.strokeStyle = "rgba(110, 130, 130, 0.22)";
-        for (let at = 0; at <= size.x; at += 64) {
+        for (let at = 0; at < size.x; at += 64) {
           pen.beginPath();
           pen.moveTo(at + 0.5, 0);
           pen.lineTo(at + 0.5, size.y);
@@ -41,7 +41,8 @@ window.petplaceMap = (() => {
     return map;
   };
 
-  const circle = (lat, lng, meters) => L.circle([lat, lng], { radius: meters, className: "map-circle", interactive: false });
+  const circle = (lat, lng, meters, name = "map-circle") =>
+    L.circle([lat, lng], { radius: meters, className: name, interactive: false });
 
   return { create, circle, css };
 })();

@@ -43,7 +43,7 @@
     layer.clearLayers();
     const lat = Number(area.dataset.lat);
     const lng = Number(area.dataset.lng);
-    const circle = petplaceMap.circle(lat, lng, Number(area.dataset.radius) * 1000).addTo(layer);
+    petplaceMap.circle(lat, lng, Number(area.dataset.radius) * 1000, "map-circle map-area").addTo(layer);
     L.marker([lat, lng], {
       icon: L.divIcon({ className: "", html: '<div class="map-here"></div>', iconSize: [0, 0] }),
       interactive: false,
@@ -68,7 +68,10 @@
       card?.addEventListener("mouseleave", light(false));
     }
     map.invalidateSize();
-    const bounds = places.length ? L.latLngBounds(places.map((place) => [place.lat, place.lng])).extend([lat, lng]) : circle.getBounds();
+    const here = L.latLng(lat, lng);
+    const bounds = places.length
+      ? L.latLngBounds(places.map((place) => [place.lat, place.lng])).extend(here)
+      : here.toBounds(Number(area.dataset.radius) * 2000);
     map.fitBounds(bounds.pad(0.15), { maxZoom: 14, animate: false });
   };
 
