@@ -6,12 +6,12 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
 
 from bookings.domain import lifecycle
 from bookings.models import Allocation, Booking, BookingEvent, Quote, QuoteLine
 from petplace.errors import DomainError
+from petplace.http import SignedInRequest
 from petplace.money import format_money
 from petplace.templatetags.ui import local_range_text
 
@@ -19,13 +19,13 @@ from petplace.templatetags.ui import local_range_text
 class ReadOnly:
     """Nothing here is typed in: rows are written by what people and the system do."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: SignedInRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: SignedInRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: SignedInRequest, obj: Any = None) -> bool:
         return False
 
 
@@ -36,7 +36,7 @@ class EventInline(ReadOnly, admin.TabularInline):
     extra = 0
     can_delete = False
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[BookingEvent]":
+    def get_queryset(self, request: SignedInRequest) -> "QuerySet[BookingEvent]":
         return super().get_queryset(request).select_related("by")
 
 
@@ -46,7 +46,7 @@ class AllocationInline(ReadOnly, admin.TabularInline):
     extra = 0
     can_delete = False
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Allocation]":
+    def get_queryset(self, request: SignedInRequest) -> "QuerySet[Allocation]":
         return super().get_queryset(request).select_related("resource")
 
 
@@ -82,19 +82,19 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):
     def pet_names(self, booking: Booking) -> str:
         return ", ".join(pet.name for pet in booking.pets.all())
 
-    def has_steps_permission(self, request: HttpRequest) -> bool:
+    def has_steps_permission(self, request: SignedInRequest) -> bool:
         """Who may end bookings: the right to change them, although no field can be typed into."""
         return request.user.has_perm("bookings.change_booking")
 
     @admin.action(description="Cancel, everything is given back", permissions=["steps"])
-    def cancel(self, request: HttpRequest, chosen: "QuerySet[Booking]") -> None:
+    def cancel(self, request: SignedInRequest, chosen: "QuerySet[Booking]") -> None:
         def act(booking: Booking, now: datetime) -> None:
             lifecycle.cancel(booking, by=request.user, reason="Cancelled by Pet Place.", now=now)
 
         self._each(request, chosen, act, "cancelled")
 
     @admin.action(description="Complete visits whose end is two days past, as the system does", permissions=["steps"])
-    def complete(self, request: HttpRequest, chosen: "QuerySet[Booking]") -> None:
+    def complete(self, request: SignedInRequest, chosen: "QuerySet[Booking]") -> None:
         def act(booking: Booking, now: datetime) -> None:
             lifecycle.complete(booking, by=None, now=now)
 
@@ -102,7 +102,7 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):
 
     def _each(
         self,
-        request: HttpRequest,
+        request: SignedInRequest,
         chosen: "QuerySet[Booking]",
         act: Callable[[Booking, datetime], None],
         done: str,

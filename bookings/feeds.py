@@ -76,7 +76,7 @@ def _calendar(bookings: list[Booking], audience: str, name: str) -> bytes:
         first = min(booking.starts_at for booking in bookings).date() - timedelta(days=366)
         last = max(booking.ends_at for booking in bookings).date() + timedelta(days=366)
         calendar.add_missing_timezones(first_date=first, last_date=last)
-    return calendar.to_ical()
+    return bytes(calendar.to_ical())
 
 
 def uid_of(booking: Booking) -> str:

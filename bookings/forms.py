@@ -122,11 +122,11 @@ class ChoiceForm(forms.Form):
         zone = service.branch.zone
         self.fields["start"] = InstantField(required=False, zone=zone)
         self.fields["end"] = InstantField(required=False, zone=zone)
-        self.fields["species"].choices = [("", "")] + [(one, one) for one in service.species]
+        _field(self, "species").choices = [("", "")] + [(one, one) for one in service.species]
         if user.is_authenticated:
-            self.fields["pet"].queryset = Pet.objects.owned_by(user).active()
-        self.fields["addon"].queryset = service.addons.filter(is_active=True)
-        self.fields["person"].queryset = Resource.objects.filter(
+            _field(self, "pet").queryset = Pet.objects.owned_by(user).active()
+        _field(self, "addon").queryset = service.addons.filter(is_active=True)
+        _field(self, "person").queryset = Resource.objects.filter(
             branch=service.branch_id, kind="person", is_active=True
         )
 
@@ -231,7 +231,7 @@ class MoveForm(forms.Form):
         self.fields["start"] = InstantField(zone=booking.zone, required=False)
         self.fields["end"] = InstantField(zone=booking.zone, required=False)
         service = booking.service
-        self.fields["resource"].queryset = Resource.objects.filter(
+        _field(self, "resource").queryset = Resource.objects.filter(
             branch=service.branch_id, is_active=True, kind__in=service.needs
         )
 
@@ -283,7 +283,7 @@ class ProviderListForm(forms.Form):
 
     def __init__(self, data: Any, *, provider: Provider) -> None:
         super().__init__(data)
-        self.fields["service"].queryset = provider.services.all()
+        _field(self, "service").queryset = provider.services.all()
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -301,7 +301,7 @@ class DayForm(forms.Form):
 
     def __init__(self, data: Any, *, provider: Provider) -> None:
         super().__init__(data)
-        self.fields["branch"].queryset = provider.branches.all()
+        _field(self, "branch").queryset = provider.branches.all()
 
     def clean_date(self) -> Any:  # "date" is the field here
         return _sane(self.cleaned_data["date"])
@@ -316,7 +316,7 @@ class RangeForm(forms.Form):
 
     def __init__(self, data: Any, *, provider: Provider) -> None:
         super().__init__(data)
-        self.fields["branch"].queryset = provider.branches.all()
+        _field(self, "branch").queryset = provider.branches.all()
 
     def clean_start(self) -> date:
         return _date_of(self.cleaned_data["start"])
@@ -339,6 +339,11 @@ def _date_of(text: str) -> date:
     except ValueError:
         raise ValidationError("Enter a date such as 2026-05-04.", code="invalid") from None
     return _sane(day) or day
+
+
+def _field(form: forms.Form, name: str) -> Any:
+    """Return a field whose choices depend on who asks."""
+    return form.fields[name]
 
 
 def _span_of(text: str) -> tuple[datetime, datetime]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,10 +20,13 @@ from bookings import feeds
 from bookings.api import serializers
 from bookings.domain import calendar_feeds, lifecycle, quotes, reschedule, reservation
 from bookings.models import Booking, CalendarFeed, Quote
+from bookings.models.booking import BookingQuerySet
 from bookings.states import BookingState
 from petplace.api import fields, params
 from petplace.api.idempotency import idempotent
+from petplace.api.serializers import StrictSerializer
 from petplace.api.views import ApiView, GenericViewSet
+from petplace.http import caller_of
 from providers.models import Provider
 
 
@@ -56,11 +60,11 @@ class BookingParams(params.Params):
             if value is not None and not isinstance(value, datetime):
                 attrs[name] = datetime.combine(value, time(), zone)
         if attrs.get("from") and attrs.get("to") and attrs["to"] <= attrs["from"]:
-            raise params.serializers.ValidationError({"to": ["It must be after from."]})
+            raise ValidationError({"to": ["It must be after from."]})
         return attrs
 
 
-def _loaded(found: "QuerySet[Booking]") -> "QuerySet[Booking]":
+def _loaded(found: BookingQuerySet) -> BookingQuerySet:
     return found.with_everything().prefetch_related("events", "quote__lines", "invoice__lines")
 
 
@@ -68,7 +72,7 @@ class QuoteViewSet(GenericViewSet):
     serializer_class = serializers.QuoteSerializer
 
     def get_queryset(self) -> "QuerySet[Quote]":
-        own = Quote.objects.filter(owner_id=self.request.user.pk)
+        own = Quote.objects.filter(owner_id=caller_of(self.request).pk)
         return own.select_related("service__branch").prefetch_related("lines", "pets")
 
     @extend_schema(request=serializers.QuoteInput, responses={201: serializers.QuoteSerializer})
@@ -87,7 +91,7 @@ class QuoteViewSet(GenericViewSet):
 
 def _quote(request: Request, data: dict[str, Any], now: datetime) -> Quote:
     return quotes.create(
-        owner=request.user,
+        owner=caller_of(request),
         service=data["service"],
         starts_at=data["start"],
         ends_at=data.get("end"),
@@ -104,8 +108,8 @@ class BookingViewSet(GenericViewSet):
     params_class = BookingParams
     lookup_value_converter = "str"
 
-    def get_queryset(self) -> "QuerySet[Booking]":
-        return _loaded(Booking.objects.visible_to(self.request.user))
+    def get_queryset(self) -> BookingQuerySet:
+        return _loaded(Booking.objects.visible_to(caller_of(self.request)))
 
     def get_object(self) -> Booking:
         name = str(self.kwargs["id"])
@@ -117,7 +121,7 @@ class BookingViewSet(GenericViewSet):
         return booking
 
     def get_serializer_context(self) -> dict[str, Any]:
-        teams = frozenset(Provider.objects.run_by(self.request.user).values_list("pk", flat=True))
+        teams = frozenset(Provider.objects.run_by(caller_of(self.request)).values_list("pk", flat=True))
         return {**super().get_serializer_context(), "now": timezone.now(), "teams": teams}
 
     @extend_schema(responses=serializers.BookingSerializer(many=True))
@@ -126,8 +130,8 @@ class BookingViewSet(GenericViewSet):
         page = self.paginate_queryset(_loaded(self._chosen(self.params())))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    def _chosen(self, chosen: dict[str, Any]) -> "QuerySet[Booking]":
-        user = self.request.user
+    def _chosen(self, chosen: dict[str, Any]) -> BookingQuerySet:
+        user = caller_of(self.request)
         if chosen["role"] == "owner":
             found = Booking.objects.owned_by(user)
         elif chosen["role"] == "provider":
@@ -159,21 +163,23 @@ class BookingViewSet(GenericViewSet):
         data, now = form.validated_data, timezone.now()
         quote = data.get("quote") or _quote(request, data, now)
         reserve = reservation.hold if data.get("hold") else reservation.book
-        booking = reserve(quote, by=request.user, now=now, note=data.get("note", ""), resource=data.get("resource"))
+        booking = reserve(
+            quote, by=caller_of(request), now=now, note=data.get("note", ""), resource=data.get("resource")
+        )
         return Response(self._shown(booking), status=201)
 
     def _shown(self, booking: Booking) -> Any:
         return self.get_serializer(self.get_queryset().get(pk=booking.pk)).data
 
     def _step(
-        self, request: Request, act: Callable[..., Booking], form: type[serializers.StrictSerializer], **names: str
+        self, request: Request, act: Callable[..., Booking], form: type[StrictSerializer], **names: str
     ) -> Response:
         """Read the input, take the step, and answer the booking as it is then. ``names`` maps input to arguments."""
         booking = self.get_object()
         checked = form(data=request.data, context=self.get_serializer_context())
         checked.is_valid(raise_exception=True)
         arguments = {names.get(name, name): value for name, value in checked.validated_data.items()}
-        return Response(self._shown(act(booking, by=request.user, now=timezone.now(), **arguments)))
+        return Response(self._shown(act(booking, by=caller_of(request), now=timezone.now(), **arguments)))
 
     @extend_schema(request=serializers.EmptyInput, responses=serializers.BookingSerializer)
     @action(detail=True, methods=["post"])
@@ -238,7 +244,7 @@ class FeedViewSet(GenericViewSet):
     serializer_class = serializers.FeedSerializer
 
     def get_queryset(self) -> "QuerySet[CalendarFeed]":
-        return CalendarFeed.objects.filter(user_id=self.request.user.pk, revoked_at__isnull=True).order_by("pk")
+        return CalendarFeed.objects.filter(user_id=caller_of(self.request).pk, revoked_at__isnull=True).order_by("pk")
 
     def list(self, request: Request) -> Response:
         """List the live ones."""
@@ -251,7 +257,7 @@ class FeedViewSet(GenericViewSet):
         """Make one; an older one of the same audience stops working."""
         form = serializers.FeedInput(data=request.data)
         form.is_valid(raise_exception=True)
-        feed = calendar_feeds.make(request.user, audience=form.validated_data["audience"], now=timezone.now())
+        feed = calendar_feeds.make(caller_of(request), audience=form.validated_data["audience"], now=timezone.now())
         return Response(self.get_serializer(feed).data, status=201)
 
     def retrieve(self, request: Request, id: Any) -> Response:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -28,6 +28,7 @@ from bookings.views.access import team_booking, team_provider
 from bookings.views.moving import moved
 from bookings.views.provider import branch_of
 from petplace.errors import DomainError
+from petplace.http import SignedInRequest
 from providers.models import Branch, OpenHours, Provider, Resource, TimeOff
 
 SHOWN_STATES = (
@@ -48,7 +49,7 @@ def _shown(branch: Branch, start: datetime, end: datetime) -> list[Booking]:
 
 @login_required
 @require_GET
-def calendar(request: HttpRequest, slug: str) -> HttpResponse:
+def calendar(request: SignedInRequest, slug: str) -> HttpResponse:
     provider = team_provider(request.user, slug)
     form = DayForm(request.GET, provider=provider)
     branch = branch_of(provider, form)
@@ -111,7 +112,7 @@ def _by_day(bookings: Iterable[Booking], first: date, length: int, branch: Branc
 
 @login_required
 @require_GET
-def events(request: HttpRequest, slug: str) -> JsonResponse:
+def events(request: SignedInRequest, slug: str) -> JsonResponse:
     """Answer the drawn calendar: bookings, and closed hours and time off as background."""
     provider = team_provider(request.user, slug)
     form = RangeForm(request.GET, provider=provider)
@@ -200,7 +201,7 @@ def _block(resource: Resource, branch: Branch, low: datetime, high: datetime, na
 
 @login_required
 @require_POST
-def move(request: HttpRequest, slug: str, reference: str) -> JsonResponse:
+def move(request: SignedInRequest, slug: str, reference: str) -> JsonResponse:
     """Move a dragged booking. The answer to a refusal says why, and the page puts the booking back."""
     provider = team_provider(request.user, slug)
     booking = team_booking(request.user, provider, reference)
@@ -224,7 +225,7 @@ def move(request: HttpRequest, slug: str, reference: str) -> JsonResponse:
 
 @login_required
 @require_GET
-def feeds(request: HttpRequest) -> HttpResponse:
+def feeds(request: SignedInRequest) -> HttpResponse:
     """Show the person's private calendar addresses."""
     live = {feed.audience: feed for feed in request.user.calendar_feeds.filter(revoked_at__isnull=True)}
     audiences = [CalendarFeed.Audience.OWNER]
@@ -240,7 +241,7 @@ def feeds(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def make_feed(request: HttpRequest) -> HttpResponse:
+def make_feed(request: SignedInRequest) -> HttpResponse:
     audience = request.POST.get("audience", "")
     if audience not in CalendarFeed.Audience.values:
         messages.error(request, "Choose which bookings the calendar shows.")
@@ -252,7 +253,7 @@ def make_feed(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def revoke_feed(request: HttpRequest, uid: str) -> HttpResponse:
+def revoke_feed(request: SignedInRequest, uid: str) -> HttpResponse:
     feed = get_object_or_404(CalendarFeed.objects.filter(user=request.user), uid=uid)
     calendar_feeds.revoke(feed, now=timezone.now())
     messages.success(request, "The address stopped working.")

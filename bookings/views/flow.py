@@ -11,18 +11,21 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.models import User
 from bookings.domain import problems, quotes, reservation
 from bookings.forms import Choice, ChoiceForm, NoteForm, QuickPetForm
+from bookings.models import Booking
 from bookings.validators import NOTE_LENGTH
 from bookings.views import days, shown
 from bookings.views.access import say_error, show_error
 from petplace.errors import DomainError
+from petplace.http import PageRequest, SignedInRequest
 from pets.choices import Species
 from pets.models import Pet
 from providers.choices import ResourceKind
@@ -38,7 +41,7 @@ def _service(service_uid: str) -> Service:
 
 
 @require_GET
-def book(request: HttpRequest, service_uid: str) -> HttpResponse:
+def book(request: PageRequest, service_uid: str) -> HttpResponse:
     """Show the asked step, or the first one that is not answered yet."""
     now = timezone.now()
     service = _service(service_uid)
@@ -54,7 +57,7 @@ def book(request: HttpRequest, service_uid: str) -> HttpResponse:
 
 
 @require_POST
-def hold(request: HttpRequest, service_uid: str) -> HttpResponse:
+def hold(request: PageRequest, service_uid: str) -> HttpResponse:
     """Keep the time for 15 minutes and go on to the last step. Whatever goes wrong, nothing typed is lost."""
     now = timezone.now()
     service = _service(service_uid)
@@ -67,7 +70,9 @@ def hold(request: HttpRequest, service_uid: str) -> HttpResponse:
         return redirect(_with_next("account_login", here))
     if form.is_valid() and note_form.is_valid() and choice.pets and choice.starts_at:
         try:
-            booking = _hold(request, service, choice, note=note_form.cleaned_data["note"], now=now)
+            booking = _hold(
+                request.user, service, choice, choice.starts_at, note=note_form.cleaned_data["note"], now=now
+            )
         except DomainError as error:
             if error.code == "email_not_verified":
                 request.session[_note_key(service)] = note_form.cleaned_data["note"]
@@ -81,21 +86,21 @@ def hold(request: HttpRequest, service_uid: str) -> HttpResponse:
     return render(request, f"bookings/flow/{step}.html", context, status=400)
 
 
-def _hold(request: HttpRequest, service: Service, choice: Choice, *, note: str, now: datetime) -> Any:
+def _hold(user: User, service: Service, choice: Choice, starts_at: datetime, *, note: str, now: datetime) -> Booking:
     quote = quotes.create(
-        owner=request.user,
+        owner=user,
         service=service,
-        starts_at=choice.starts_at,
+        starts_at=starts_at,
         ends_at=choice.ends_at,
         pets=choice.pets,
         addons=choice.addons,
         now=now,
     )
-    return reservation.hold(quote, by=request.user, now=now, note=note, resource=choice.asked)
+    return reservation.hold(quote, by=user, now=now, note=note, resource=choice.asked)
 
 
 def _not_held(
-    request: HttpRequest,
+    request: PageRequest,
     service: Service,
     choice: Choice,
     form: ChoiceForm,
@@ -113,7 +118,7 @@ def _not_held(
 
 @login_required
 @require_POST
-def quick_pet(request: HttpRequest, service_uid: str) -> HttpResponse:
+def quick_pet(request: SignedInRequest, service_uid: str) -> HttpResponse:
     """Add a pet with its name, species and weight, and choose it."""
     now = timezone.now()
     service = _service(service_uid)
@@ -132,7 +137,7 @@ def _note_key(service: Service) -> str:
     return f"booking-note-{service.uid}"
 
 
-def _with_only_pet(request: HttpRequest, service: Service, choice: Choice) -> Choice:
+def _with_only_pet(request: PageRequest, service: Service, choice: Choice) -> Choice:
     """Choose for those who have no choice: the single pet that fits, right after signing in."""
     if choice.pets or not request.user.is_authenticated or not choice.has_time:
         return choice
@@ -140,7 +145,7 @@ def _with_only_pet(request: HttpRequest, service: Service, choice: Choice) -> Ch
     return replace(choice, pets=tuple(fitting)) if len(fitting) == 1 else choice
 
 
-def _step(request: HttpRequest, choice: Choice, form: ChoiceForm) -> str:
+def _step(request: PageRequest, choice: Choice, form: ChoiceForm) -> str:
     asked = request.GET.get("step", "pets")
     asked = asked if asked in STEPS[:3] else "pets"
     has_pets = bool(choice.pets) if request.user.is_authenticated else bool(choice.species)
@@ -150,7 +155,7 @@ def _step(request: HttpRequest, choice: Choice, form: ChoiceForm) -> str:
 
 
 def _context(
-    request: HttpRequest, service: Service, choice: Choice, form: ChoiceForm, *, step: str, now: datetime
+    request: PageRequest, service: Service, choice: Choice, form: ChoiceForm, *, step: str, now: datetime
 ) -> dict[str, Any]:
     here = reverse("bookings:book", args=[service.uid])
     urls = {name: f"{here}?{choice.query(name)}" for name in STEPS[:3]}
@@ -235,7 +240,7 @@ def _problems(service: Service, choice: Choice, obstacle: str, *, now: datetime)
 
 
 def _times(
-    request: HttpRequest, service: Service, choice: Choice, form: ChoiceForm, *, now: datetime
+    request: PageRequest, service: Service, choice: Choice, form: ChoiceForm, *, now: datetime
 ) -> dict[str, Any]:
     """Return a week of free times, or a fortnight of free nights, each a link to the next step."""
     here, zone = reverse("bookings:book", args=[service.uid]), service.branch.zone

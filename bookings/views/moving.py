@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
@@ -16,11 +16,12 @@ from bookings.states import Action
 from bookings.views import days
 from bookings.views.access import show_error
 from petplace.errors import DomainError
+from petplace.http import SignedInRequest
 from providers.models import Resource
 
 
 def move_page(
-    request: HttpRequest, booking: Booking, *, template: str, done: str, extra: dict[str, Any] | None = None
+    request: SignedInRequest, booking: Booking, *, template: str, done: str, extra: dict[str, Any] | None = None
 ) -> HttpResponse:
     now = timezone.now()
     if Action.RESCHEDULE not in permissions.allowed_actions(request.user, booking, now=now):
@@ -50,13 +51,13 @@ def move_page(
     return render(request, template, context, status=status)
 
 
-def moved(request: HttpRequest, booking: Booking, form: MoveForm, *, now: datetime) -> Booking:
+def moved(request: SignedInRequest, booking: Booking, form: MoveForm, *, now: datetime) -> Booking:
     start, end = form.cleaned_data["span"]
     resource = form.cleaned_data["resource"]
     return reschedule.move(booking, by=request.user, starts_at=start, ends_at=end, resource=resource, now=now)
 
 
-def _context(request: HttpRequest, booking: Booking, *, now: datetime) -> dict[str, Any]:
+def _context(request: SignedInRequest, booking: Booking, *, now: datetime) -> dict[str, Any]:
     service, zone = booking.service, booking.zone
     near = booking.starts_at.astimezone(zone).date()
     page = days.page_of(request, service, count=booking.pets.count(), near=near, now=now)

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Max
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -23,6 +23,7 @@ from bookings.views.access import own_booking, say_error
 from bookings.views.flow import LABELS
 from bookings.views.moving import move_page
 from petplace.errors import DomainError
+from petplace.http import SignedInRequest
 from petplace.money import format_money
 from pets.models import Pet, Vaccination
 
@@ -36,7 +37,7 @@ CANCELLED_STATES = (BookingState.CANCELLED, BookingState.DECLINED)
 
 @login_required
 @require_GET
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedInRequest) -> HttpResponse:
     """Show the next visit, what is to be done, and the pets."""
     user, now = request.user, timezone.now()
     upcoming = list(Booking.objects.owned_by(user).upcoming(now).with_everything()[:4])
@@ -84,7 +85,7 @@ def _running_out(user: User, now: datetime) -> list[dict[str, Any]]:
 
 @login_required
 @require_GET
-def booking_list(request: HttpRequest) -> HttpResponse:
+def booking_list(request: SignedInRequest) -> HttpResponse:
     """List the owner's bookings under three tabs."""
     now = timezone.now()
     own = Booking.objects.owned_by(request.user).with_everything()
@@ -109,7 +110,7 @@ def booking_list(request: HttpRequest) -> HttpResponse:
     )
 
 
-def detail_context(request: HttpRequest, booking: Booking, *, now: datetime) -> dict[str, Any]:
+def detail_context(request: SignedInRequest, booking: Booking, *, now: datetime) -> dict[str, Any]:
     """Return what both sides' detail pages show of a booking."""
     bill = booking.invoice or booking.quote
     terms = cancellation.Terms.from_json(booking.terms)
@@ -131,7 +132,7 @@ def detail_context(request: HttpRequest, booking: Booking, *, now: datetime) -> 
 
 @login_required
 @require_GET
-def detail(request: HttpRequest, reference: str) -> HttpResponse:
+def detail(request: SignedInRequest, reference: str) -> HttpResponse:
     now = timezone.now()
     booking = own_booking(request.user, reference)
     if booking.is_held:
@@ -145,7 +146,7 @@ def detail(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_GET
-def checkout(request: HttpRequest, reference: str) -> HttpResponse:
+def checkout(request: SignedInRequest, reference: str) -> HttpResponse:
     """Show the last step of booking: everything once more, the refund table, and the time left."""
     booking = own_booking(request.user, reference)
     if not booking.is_held:
@@ -156,7 +157,7 @@ def checkout(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def place(request: HttpRequest, reference: str) -> HttpResponse:
+def place(request: SignedInRequest, reference: str) -> HttpResponse:
     booking = own_booking(request.user, reference)
     try:
         booking = reservation.place(booking, by=request.user, now=timezone.now())
@@ -169,7 +170,7 @@ def place(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def cancel(request: HttpRequest, reference: str) -> HttpResponse:
+def cancel(request: SignedInRequest, reference: str) -> HttpResponse:
     """Say what comes back, then cancel on POST."""
     now = timezone.now()
     booking = own_booking(request.user, reference)
@@ -199,14 +200,14 @@ def cancel(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def move(request: HttpRequest, reference: str) -> HttpResponse:
+def move(request: SignedInRequest, reference: str) -> HttpResponse:
     booking = own_booking(request.user, reference)
     return move_page(request, booking, template="bookings/move.html", done=booking.get_absolute_url())
 
 
 @login_required
 @require_GET
-def calendar_file(request: HttpRequest, reference: str) -> HttpResponse:
+def calendar_file(request: SignedInRequest, reference: str) -> HttpResponse:
     """Answer one booking as a file for the owner's own calendar."""
     booking = own_booking(request.user, reference)
     answer = HttpResponse(feeds.render_one(booking), content_type=feeds.CONTENT_TYPE)

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from bookings import permissions
 from bookings.domain import cancellation, lifecycle
-from bookings.forms import DayForm, DeclineForm, ProviderListForm, ReasonForm
+from bookings.forms import DayForm, DeclineForm, ProviderListForm, RangeForm, ReasonForm
 from bookings.models import Booking
 from bookings.states import Action, BookingState
 from bookings.views import shown
@@ -24,6 +24,7 @@ from bookings.views.access import back_to, say_error, team_booking, team_provide
 from bookings.views.moving import move_page
 from bookings.views.owner import detail_context
 from petplace.errors import DomainError
+from petplace.http import SignedInRequest
 from petplace.money import format_money
 from providers.models import Branch, Provider
 
@@ -34,7 +35,7 @@ CARE_AFTER_END = timedelta(days=14)
 AGENDA_STATES = (BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED, BookingState.NO_SHOW)
 
 
-def branch_of(provider: Provider, form: DayForm) -> Branch | None:
+def branch_of(provider: Provider, form: DayForm | RangeForm) -> Branch | None:
     """Return the branch to show: the asked one, else the first active one."""
     if form.is_valid() and form.cleaned_data.get("branch"):
         return form.cleaned_data["branch"]
@@ -43,7 +44,7 @@ def branch_of(provider: Provider, form: DayForm) -> Branch | None:
 
 @login_required
 @require_GET
-def today(request: HttpRequest, slug: str) -> HttpResponse:
+def today(request: SignedInRequest, slug: str) -> HttpResponse:
     """Show one day of one branch in the branch's own zone."""
     now = timezone.now()
     provider = team_provider(request.user, slug)
@@ -55,8 +56,8 @@ def today(request: HttpRequest, slug: str) -> HttpResponse:
         start = datetime.combine(day, time(), branch.zone)
         end = datetime.combine(day + timedelta(days=1), time(), branch.zone)
         scope = Booking.objects.filter(provider=provider, service__branch=branch)
-        visits = scope.filter(state__in=AGENDA_STATES, starts_at__lt=end, ends_at__gt=start)
-        visits = list(visits.with_everything().order_by("starts_at", "pk"))
+        of_day = scope.filter(state__in=AGENDA_STATES, starts_at__lt=end, ends_at__gt=start)
+        visits = list(of_day.with_everything().order_by("starts_at", "pk"))
         context |= {
             "day": day,
             "is_today": day == now.astimezone(branch.zone).date(),
@@ -69,7 +70,7 @@ def today(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "bookings/provider/today.html", context)
 
 
-def _with_actions(request: HttpRequest, booking: Booking, now: datetime) -> dict[str, Any]:
+def _with_actions(request: SignedInRequest, booking: Booking, now: datetime) -> dict[str, Any]:
     """Return a booking of a list with the steps that can be taken now."""
     teams = frozenset({booking.provider_id})
     actions = permissions.allowed_actions(request.user, booking, now=now, teams=teams)
@@ -93,7 +94,7 @@ def _counts(provider: Provider, visits: list[Booking]) -> dict[str, int]:
 
 @login_required
 @require_GET
-def requests(request: HttpRequest, slug: str) -> HttpResponse:
+def requests(request: SignedInRequest, slug: str) -> HttpResponse:
     """List what waits for an answer, the most urgent first."""
     provider = team_provider(request.user, slug)
     waiting = Booking.objects.filter(provider=provider, state=BookingState.PENDING).with_everything()
@@ -106,7 +107,7 @@ def requests(request: HttpRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_GET
-def booking_list(request: HttpRequest, slug: str) -> HttpResponse:
+def booking_list(request: SignedInRequest, slug: str) -> HttpResponse:
     """List all bookings of the provider, filtered."""
     provider = team_provider(request.user, slug)
     form = ProviderListForm(request.GET, provider=provider)
@@ -140,7 +141,7 @@ def _filtered(found: Any, data: dict[str, Any]) -> Any:
 
 @login_required
 @require_GET
-def detail(request: HttpRequest, slug: str, reference: str) -> HttpResponse:
+def detail(request: SignedInRequest, slug: str, reference: str) -> HttpResponse:
     provider = team_provider(request.user, slug)
     booking = team_booking(request.user, provider, reference)
     now = timezone.now()
@@ -168,7 +169,7 @@ REASONED: dict[str, tuple[Callable[..., Booking], Action, str]] = {
 
 @login_required
 @require_POST
-def step(request: HttpRequest, slug: str, reference: str, verb: str) -> HttpResponse:
+def step(request: SignedInRequest, slug: str, reference: str, verb: str) -> HttpResponse:
     """Take one step of the visit that needs no words."""
     provider = team_provider(request.user, slug)
     booking = team_booking(request.user, provider, reference)
@@ -184,7 +185,7 @@ def step(request: HttpRequest, slug: str, reference: str, verb: str) -> HttpResp
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def reasoned_step(request: HttpRequest, slug: str, reference: str, verb: str) -> HttpResponse:
+def reasoned_step(request: SignedInRequest, slug: str, reference: str, verb: str) -> HttpResponse:
     """Take a step that ends the booking: first say what follows, then do it with a reason."""
     now = timezone.now()
     provider = team_provider(request.user, slug)
@@ -222,7 +223,7 @@ def _words(verb: str, booking: Booking) -> tuple[str, str]:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def move(request: HttpRequest, slug: str, reference: str) -> HttpResponse:
+def move(request: SignedInRequest, slug: str, reference: str) -> HttpResponse:
     provider = team_provider(request.user, slug)
     booking = team_booking(request.user, provider, reference)
     done = reverse("provider:booking", args=[slug, reference])
