@@ -7,7 +7,9 @@ class MessagingConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.domain import closing, events
-        from messaging import account_events
+        from messaging import account_events, provider_events
+        from providers.domain import applications
 
         events.listeners.append(account_events.tell)
         closing.forgetters.append(account_events.forget)
+        applications.listeners.append(provider_events.tell)

@@ -71,7 +71,7 @@ class PetForm(DomainForm):
             ),
             Fieldset(
                 "What should a sitter know?",
-                HTML('<p class="form-text">Providers read this from the request on, nobody else.</p>'),
+                HTML('<p class="form-text">Providers read this once a visit is confirmed, nobody else.</p>'),
                 "temperament", "feeding_notes", "medication_notes", "notes",
             ),
             Fieldset(

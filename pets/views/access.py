@@ -11,8 +11,8 @@ from bookings.states import BookingState
 from pets.models import Pet
 
 # After a visit the team can look things up for a while; then the pet is none of its business any more.
-RECENT = timedelta(days=30)
-CARING_STATES = (BookingState.PENDING, BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED)
+RECENT = timedelta(days=14)
+CARING_STATES = (BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED)
 
 
 def visible_pet(user: User, uid: UUID, *, now: datetime) -> Pet:
@@ -24,7 +24,7 @@ def visible_pet(user: User, uid: UUID, *, now: datetime) -> Pet:
 
 
 def can_view(user: User, pet: Pet, *, now: datetime) -> bool:
-    """Whether ``user`` owns the pet, is staff, or works for a provider with a present or recent booking of it."""
+    """Whether ``user`` owns the pet, is staff, or works for a provider with a confirmed or recent visit of it."""
     if pet.owner_id == user.pk or user.is_staff:
         return True
     return (

@@ -1,7 +1,5 @@
 """Reviews over the API."""
 
-from uuid import UUID
-
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -11,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bookings.models import Booking
+from petplace.api.fields import parse_uuid
 from petplace.api.idempotency import idempotent
 from petplace.api.views import ApiView, GenericViewSet
 from providers.models import Provider
@@ -20,13 +19,18 @@ from reviews.models import Review
 
 
 class BookingReviewView(ApiView):
-    """The review of one visit: read by both sides, written by its owner, once."""
+    """The review of one visit: read by both sides, written by its owner, once.
 
-    def booking(self, request: Request, id: UUID) -> Booking:
-        return get_object_or_404(Booking.objects.visible_to(request.user), uid=id)
+    ``{id}`` is the booking's id or its reference.
+    """
+
+    def booking(self, request: Request, id: str) -> Booking:
+        uid = parse_uuid(id)
+        named = {"uid": uid} if uid else {"reference": id.upper()}
+        return get_object_or_404(Booking.objects.visible_to(request.user), **named)
 
     @extend_schema(operation_id="booking_review_retrieve", responses=ReviewSerializer)
-    def get(self, request: Request, id: UUID) -> Response:
+    def get(self, request: Request, id: str) -> Response:
         """Return the review; 404 while there is none."""
         review = get_object_or_404(Review.objects.with_author(), booking=self.booking(request, id))
         return Response(ReviewSerializer(review).data)
@@ -35,7 +39,7 @@ class BookingReviewView(ApiView):
         operation_id="booking_review_create", request=ReviewInputSerializer, responses={201: ReviewSerializer}
     )
     @idempotent
-    def post(self, request: Request, id: UUID) -> Response:
+    def post(self, request: Request, id: str) -> Response:
         """Write it: `already_reviewed`, `review_window_closed` or `invalid_transition` (409) say why not."""
         booking = self.booking(request, id)
         form = ReviewInputSerializer(data=request.data)

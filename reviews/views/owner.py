@@ -18,7 +18,7 @@ def write(request: HttpRequest, reference: str) -> HttpResponse:
     booking = get_object_or_404(
         Booking.objects.owned_by(request.user).select_related("provider", "service", "review"), reference=reference
     )
-    form = ReviewForm(request.POST or None)
+    form = ReviewForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             domain.write(booking, by=request.user, **form.cleaned_data, now=timezone.now())

@@ -28,7 +28,7 @@ DOG = {"name": "Rex", "species": "dog"}
 
 @pytest.fixture(autouse=True)
 def _today(time_machine):
-    time_machine.move_to(NOW)
+    time_machine.move_to(NOW, tick=False)
 
 
 @pytest.fixture
