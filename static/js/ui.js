@@ -164,6 +164,14 @@
     if (event.target.closest("[data-autosubmit]")) event.target.form?.requestSubmit();
   });
 
+  // <button data-fold="#id" aria-expanded="false">: shows what a phone folded away
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-fold]");
+    if (!button) return;
+    const isOpen = document.querySelector(button.dataset.fold).classList.toggle("is-open");
+    button.setAttribute("aria-expanded", String(isOpen));
+  });
+
   // Minus and plus beside a number
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-step]");
