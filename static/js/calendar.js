@@ -65,6 +65,11 @@
       part.removeAttribute("aria-colindex");
       part.removeAttribute("aria-rowindex");
     }
+    // What scrolls can be scrolled by keyboard, also on a day without visits.
+    for (const part of target.querySelectorAll(".ec-main:not([tabindex])")) {
+      part.tabIndex = 0;
+      part.setAttribute("aria-label", "Hours of the calendar");
+    }
   };
   new MutationObserver(unname).observe(target, { childList: true, subtree: true });
 
