@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults fmt clean bootstrap bootstrap-dev
+.PHONY: help run test check races bench faults fmt clean bootstrap bootstrap-dev
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ test: bootstrap-dev  ## Run every test, with its own servers
 
 check: bootstrap-dev  ## Check format, lint, templates, types, migrations, deployment and the layers
 	$(PYTHON) scripts/check.py
+
+races: bootstrap-dev  ## Book, answer and move at the same moment on 500 slots, and print what came out
+	PETPLACE_RACES=500 $(PYTHON) -m pytest tests/races
 
 bench: bootstrap  ## Measure search, slots and reservations on a database of its own
 	$(PYTHON) -m petplace.embedded run -- $(PYTHON) -m benchmarks

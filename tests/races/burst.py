@@ -76,9 +76,10 @@ class Crew:
     def _work(self, index: int) -> None:
         connection = connections["default"]
         if self.host is not None:
-            connection.settings_dict = {**connection.settings_dict, "HOST": self.host}
-        connection.ensure_connection()
+            options = {**connection.settings_dict["OPTIONS"], "host": self.host}
+            connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
         try:
+            connection.ensure_connection()
             while True:
                 self.gate.wait()
                 if self.is_over:
@@ -87,6 +88,10 @@ class Crew:
                 if attempt is not None:
                     self.outcomes[index] = _timed(attempt)
                 self.finish.wait()
+        except BaseException:
+            self.gate.abort()  # the others must not wait for this one
+            self.finish.abort()
+            raise
         finally:
             connection.close()
 

@@ -1,6 +1,7 @@
 """Each race is run twice: against the database itself, and against one that answers 3 ms later.
 
-``PETPLACE_RACES=full`` (``make races``) makes them long and prints the table.
+``PETPLACE_RACES`` is the number of slots of each race (``make races``: 500); without it the main race has 60, the
+others 20, and a machine that is busy with other tests is forgiven a slow answer.
 """
 
 import os
@@ -16,7 +17,7 @@ from tests.races import proxy
 from tests.races.burst import Report, broken_invariants
 
 DELAY = 0.003
-IS_FULL = os.environ.get("PETPLACE_RACES") == "full"
+ASKED = int(os.environ.get("PETPLACE_RACES", "0"))
 REPORTS: list[str] = []
 
 
@@ -35,9 +36,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture
-def slots() -> int:
+def slots(request: pytest.FixtureRequest) -> int:
     """How many slots a race is run on."""
-    return 500 if IS_FULL else 60
+    return ASKED or (60 if "one_place" in request.node.name else 20)
 
 
 @pytest.fixture(params=["direct", "3 ms away"])
@@ -46,7 +47,10 @@ def host(request: pytest.FixtureRequest) -> Iterator[str | None]:
     if request.param == "direct":
         yield None
         return
-    with proxy.running(django_settings.DATABASES["default"]["HOST"], DELAY) as folder:
+    server = django_settings.DATABASES["default"]["OPTIONS"].get("host", "")
+    if not server.startswith("/"):
+        pytest.skip("the delay proxy speaks Unix sockets, and DATABASE_URL names none")
+    with proxy.running(server, DELAY) as folder:
         yield folder
 
 
@@ -63,7 +67,7 @@ def report(request: pytest.FixtureRequest) -> Iterator[Report]:
     assert one.odd == {}
     assert one.deadlocks == 0
     assert broken_invariants() == []
-    assert one.slowest < (1.0 if IS_FULL else 5.0)
+    assert one.slowest < (1.0 if ASKED >= 100 else 10.0)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ The database seems far away, so the time between a check and the write after it 
 import asyncio
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -67,16 +68,21 @@ def running(target: str, delay: float) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="ppx") as folder:
         process = subprocess.Popen([sys.executable, "-m", "tests.races.proxy", folder, target, str(delay)])
         try:
-            for _ in range(500):
-                if (Path(folder) / SOCKET).exists():
+            for _ in range(1000):
+                if _is_listening(folder):
                     break
-                time.sleep(0.01)
+                time.sleep(0.02)
             else:
                 raise RuntimeError("The delay proxy did not start.")
             yield folder
         finally:
             process.terminate()
             process.wait(10)
+
+
+def _is_listening(folder: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(f"{folder}/{SOCKET}") == 0
 
 
 if __name__ == "__main__":

@@ -101,30 +101,30 @@ def test_daycare_with_four_places(slots, host, report):
 
 
 def test_one_owner_with_many_windows(host, report):
-    """The same pet, at the same time, at two dozen different places: it can be at one."""
+    """The same pet, at the same time, at eight different places: it can be at one."""
     world = World.build(1)
-    for _ in range(SIZE):
+    for _ in range(8):
         world.resource("kennel")
     service = world.service(["kennel"], kind="daycare")
     with Crew(host=host) as crew:
-        for start in world.starts(10):
-            attempts = [attempt for _ in range(SIZE) for attempt in book(world, service, start)]
+        for start in world.starts(5):
+            attempts = [attempt for _ in range(8) for attempt in book(world, service, start)]
             tally = crew.burst(attempts)
             report.add(tally, ["pet_booked_then"])
-            assert tally.counts == {"won": 1, "pet_booked_then": SIZE - 1}
+            assert tally.counts == {"won": 1, "pet_booked_then": 7}
 
 
 def test_open_holds_are_limited(host, report, settings):
     world = World.build(1)
     world.resource("kennel")
     service = world.service(["kennel"], kind="daycare")
-    quotes = [world.quotes(service, start)[0] for start in world.starts(SIZE)]
+    quotes = [world.quotes(service, start)[0] for start in world.starts(8)]
     with Crew(host=host) as crew:
         tally = crew.burst(
             [functools.partial(reservation.hold, quote, by=quote.owner, now=world.now) for quote in quotes]
         )
         report.add(tally, ["too_many_holds"])
-    assert tally.counts == {"won": settings.OPEN_HOLDS_PER_OWNER, "too_many_holds": SIZE - 3}
+    assert tally.counts == {"won": settings.OPEN_HOLDS_PER_OWNER, "too_many_holds": 5}
 
 
 def test_raw_insert_that_overlaps_is_refused(report):
