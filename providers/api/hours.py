@@ -32,7 +32,7 @@ def find_resource(request: Request, uid: Any, *, writes: bool = False) -> Resour
     resource = found.filter(uid=uid).first()
     if resource is None:
         raise Http404
-    if writes and not permissions.can_edit_hours(request.user, resource):  # type: ignore[arg-type]
+    if writes and not permissions.can_edit_hours(request.user, resource):
         raise PermissionDenied("Only managers change other people's hours.")
     return resource
 
@@ -49,7 +49,8 @@ class AvailabilityView(ApiView):
     def put(self, request: Request, id: Any) -> Response:
         """Replace the whole week. Staff set their own hours, managers everybody's."""
         resource = find_resource(request, id, writes=True)
-        form = shapes.WeeklyHoursSerializer(data=request.data, many=True, max_length=7 * rules.MAX_SPANS_A_DAY)
+        # The length is an option of the list that ``many`` makes.
+        form = shapes.WeeklyHoursSerializer(data=request.data, many=True, max_length=7 * rules.MAX_SPANS_A_DAY)  # type: ignore[call-arg]
         form.is_valid(raise_exception=True)
         rules.set_weekly(resource, [WeeklySpan(**span) for span in form.validated_data], now=timezone.now())
         return self._week(resource)
@@ -61,7 +62,7 @@ class AvailabilityView(ApiView):
 
 class _OfResource(GenericViewSet):
     def resource(self, *, writes: bool = False) -> Resource:
-        return find_resource(self.request, self.kwargs["resource_id"], writes=writes)  # type: ignore[arg-type]
+        return find_resource(self.request, self.kwargs["resource_id"], writes=writes)
 
 
 class TimeOffViewSet(_OfResource):
@@ -156,7 +157,7 @@ class ServiceView(ApiView):
         if found is None:
             raise Http404
         is_team = request.user.is_authenticated and (
-            request.user.is_staff or permissions.can_work_for(request.user, found.provider)  # type: ignore[arg-type]
+            request.user.is_staff or permissions.can_work_for(request.user, found.provider)
         )
         is_open = found.is_active and found.branch.is_active and found.provider.is_public
         if not (is_open or is_team):

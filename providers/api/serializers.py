@@ -67,7 +67,7 @@ class BadgeSerializer(StrictSerializer):
     """Something that was checked: what, when, and until when it is good."""
 
     kind = fields.ChoiceField(DocumentKind.choices, read_only=True)
-    label = serializers.CharField(source="get_kind_display", read_only=True)
+    label = serializers.CharField(source="get_kind_display", read_only=True)  # type: ignore[assignment]
     checked_at = fields.UtcDateTimeField(read_only=True)
     valid_until = fields.DateField(read_only=True, allow_null=True)
 

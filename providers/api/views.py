@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.http import FileResponse, Http404
+from django.http import Http404, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -89,11 +89,11 @@ class ProviderViewSet(AtProvider):
 
     def _reviewed(self, request: Request) -> Provider:
         """Return the provider for its reviewer: 404 if the caller cannot see it, 403 if the caller is no staff."""
-        found = Provider.objects.visible_to(request.user)  # type: ignore[arg-type]
+        found = Provider.objects.visible_to(request.user)
         provider = found.filter(uid=self.kwargs["id"]).first()
         if provider is None:
             raise Http404
-        if not permissions.can_review(request.user):  # type: ignore[arg-type]
+        if not permissions.can_review(request.user):
             raise PermissionDenied("Only staff of the platform decide on applications.")
         return provider
 
@@ -157,7 +157,7 @@ class WaitingViewSet(_ProviderListViewSet):
     @extend_schema(responses=shapes.ProviderSerializer(many=True))
     def list(self, request: Request) -> Response:
         """List the applications that wait for a decision, the oldest first (staff)."""
-        if not permissions.can_review(request.user):  # type: ignore[arg-type]
+        if not permissions.can_review(request.user):
             raise PermissionDenied("Only staff of the platform see the applications.")
         return super().list(request)
 
@@ -284,7 +284,7 @@ class MemberViewSet(PartViewSet):
         return team.change_role(row, role=role, by=self.request.user)  # type: ignore[arg-type]
 
     def drop(self, row: Any) -> Any:
-        return team.remove(row, by=self.request.user)  # type: ignore[arg-type,func-returns-value]
+        return team.remove(row, by=self.request.user)
 
 
 @extend_schema_view(
@@ -310,7 +310,7 @@ class DocumentViewSet(PartViewSet):
 
     def rows(self) -> Any:
         provider = self.provider
-        if not (permissions.can_review(self.request.user) or self.role == MembershipRole.MANAGER):  # type: ignore[arg-type]
+        if not (permissions.can_review(self.request.user) or self.role == MembershipRole.MANAGER):
             raise PermissionDenied("Only managers see the documents.")
         return provider.documents.all()
 
@@ -322,11 +322,11 @@ class DocumentViewSet(PartViewSet):
         return documents.annotate(row, note=data.get("note", row.note))
 
     def drop(self, row: Any) -> Any:
-        return documents.remove(row)  # type: ignore[func-returns-value]
+        return documents.remove(row)
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
-    def file(self, request: Request, provider_id: Any, id: Any) -> FileResponse:
+    def file(self, request: Request, provider_id: Any, id: Any) -> HttpResponse:
         """Read the paper itself."""
         row = self.get_object()
         return private_response(row.file, filename=f"{self.provider.slug} {row.kind}")
@@ -344,7 +344,7 @@ class DocumentViewSet(PartViewSet):
 
     def check_writer(self) -> None:
         if self.action == "check":
-            if not permissions.can_review(self.request.user):  # type: ignore[arg-type]
+            if not permissions.can_review(self.request.user):
                 raise PermissionDenied("Only staff of the platform check documents.")
             return
         super().check_writer()
@@ -373,7 +373,7 @@ class PhotoViewSet(PartViewSet):
         return documents.add_photo(self.provider, image, caption=data["caption"])
 
     def drop(self, row: Any) -> Any:
-        return documents.remove_photo(row)  # type: ignore[func-returns-value]
+        return documents.remove_photo(row)
 
 
 class AvatarViewSet(AtProvider):

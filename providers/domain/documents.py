@@ -69,7 +69,7 @@ def remove(document: VerificationDocument) -> None:
     """Take a paper back. One that was checked stays, as the approval rests on it (``document_checked``)."""
     document = VerificationDocument.objects.select_for_update().get(pk=document.pk)
     _check_waiting(document)
-    file, storage = document.file.name, document.file.storage
+    file, storage = str(document.file.name), document.file.storage
     document.delete()
     transaction.on_commit(lambda: storage.delete(file))
 
@@ -105,6 +105,6 @@ def add_photo(provider: Provider, file: ContentFile[bytes], *, caption: str = ""
 
 @transaction.atomic
 def remove_photo(photo: ProviderPhoto) -> None:
-    file, storage = photo.image.name, photo.image.storage
+    file, storage = str(photo.image.name), photo.image.storage
     photo.delete()
     transaction.on_commit(lambda: storage.delete(file))

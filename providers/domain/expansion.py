@@ -21,8 +21,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.contrib.postgres.fields.ranges import DateTimeTZRange
 from django.db import OperationalError, transaction
+from psycopg.types.range import TimestamptzRange
 
 from providers.models import Branch, DateOverride, OpenHours, Resource, WeeklyHours
 
@@ -179,7 +179,7 @@ def refresh(resource: Resource, *, now: datetime, since: date | None = None) -> 
     today = now.astimezone(locked.branch.zone).date()
     row = OpenHours(
         resource=locked,
-        open=[DateTimeTZRange(*span) for span in expand(locked, today=today, since=since)],
+        open=[TimestamptzRange(*span) for span in expand(locked, today=today, since=since)],
         expanded_until=last_day(today),
     )
     OpenHours.objects.bulk_create(

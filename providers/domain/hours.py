@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
-from django.contrib.postgres.fields.ranges import DateTimeTZRange
 from django.db import transaction
+from psycopg.types.range import TimestamptzRange
 
 from petplace.errors import DomainError, InvalidInput
 from providers.domain import expansion
@@ -139,13 +139,13 @@ def add_time_off(resource: Resource, *, start: datetime, end: datetime, reason: 
         raise InvalidInput(fields={"reason": ["Use at most 200 characters."]})
     locked = lock(resource)
     existing = TimeOff.objects.filter(resource=locked)
-    if existing.filter(during__overlap=DateTimeTZRange(start, end)).exists():
+    if existing.filter(during__overlap=TimestamptzRange(start, end)).exists():
         raise DomainError("There is time off in this period already.", code="time_off_overlaps")
     if existing.filter(during__endswith__gt=now).count() >= MAX_TIME_OFF:
         raise DomainError("There are too many periods of time off. Remove some first.", code="too_many")
     for guard in time_off_guards:
         guard(locked, start, end)
-    time_off = TimeOff.objects.create(resource=locked, during=DateTimeTZRange(start, end), reason=reason)
+    time_off = TimeOff.objects.create(resource=locked, during=TimestamptzRange(start, end), reason=reason)
     expansion.refresh(locked, now=now)
     return time_off
 

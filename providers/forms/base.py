@@ -86,14 +86,16 @@ class LocalDateTimeField(forms.DateTimeField):
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
+    templates = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
+
     def __init__(self, *, zone: ZoneInfo, **options: Any) -> None:
         self.zone = zone
-        super().__init__(input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"], **options)
+        super().__init__(**options)
 
     def to_python(self, value: Any) -> Any:
         if value in self.empty_values:
             return None
-        for template in self.input_formats:
+        for template in self.templates:
             try:
                 local = datetime.strptime(str(value).strip(), template)  # noqa: DTZ007 (local, converted below)
             except ValueError:

@@ -33,7 +33,9 @@ class ApplyForm(DomainForm):
     )
     currency = forms.ChoiceField(label="Currency of your prices", help_text="It is fixed once you sell a service.")
 
-    groups = (Group("Who you are", ("name", "kind", "bio", "currency"), wide=("name", "kind", "bio")),)
+    groups: tuple[Group, ...] = (
+        Group("Who you are", ("name", "kind", "bio", "currency"), wide=("name", "kind", "bio")),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

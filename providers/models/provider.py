@@ -4,6 +4,7 @@ from datetime import date
 from typing import ClassVar, Self
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -26,7 +27,7 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
     def managed_by(self, user: User) -> Self:
         return self.filter(memberships__user_id=user.pk, memberships__role=MembershipRole.MANAGER)
 
-    def visible_to(self, user: User) -> Self:
+    def visible_to(self, user: User | AnonymousUser) -> Self:
         """Approved ones, the user's own in any state, and all to staff."""
         if user.is_staff:
             return self
@@ -85,7 +86,7 @@ class Provider(PublicModel):
         """The address of the picture or logo, a new one for each file so that it can be cached; empty without."""
         if not self.avatar:
             return ""
-        return f"{reverse('provider_avatar', args=[self.slug])}?v={self.avatar.name.rsplit('/', 1)[-1][:8]}"
+        return f"{reverse('provider_avatar', args=[self.slug])}?v={str(self.avatar.name).rsplit('/', 1)[-1][:8]}"
 
     def badges(self, today: date) -> list["VerificationDocument"]:
         """Return the checked papers that are still good. Prefetch ``documents`` for lists."""

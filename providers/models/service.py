@@ -110,7 +110,7 @@ class Service(PublicModel):
     @property
     def icon(self) -> str:
         """The name of the icon of its kind."""
-        return ICONS.get(self.kind, "heart")
+        return ICONS[ServiceKind(self.kind)]
 
     @property
     def is_appointment(self) -> bool:

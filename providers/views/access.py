@@ -9,10 +9,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
+from accounts.models import User
 from providers.choices import MembershipRole
 from providers.models import Membership, Provider
 
 View = Callable[..., HttpResponse]
+
+
+class TeamRequest(HttpRequest):
+    """What a guarded view gets: somebody signed in, and whether that is a manager of the provider."""
+
+    user: User
+    is_manager: bool
 
 
 def _enter(request: HttpRequest, slug: str, *, needs_manager: bool) -> Provider:

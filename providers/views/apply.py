@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
@@ -13,13 +13,13 @@ from providers.forms.place import BranchForm
 from providers.forms.profile import ApplyForm
 from providers.forms.service import ServiceForm
 from providers.models import Provider
-from providers.views.access import manager_page
+from providers.views.access import TeamRequest, manager_page
 
 STEPS = ("You", "Place", "First service", "Hand in")
 
 
 @login_required
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: TeamRequest) -> HttpResponse:
     """Go to the one business of this person, let them choose among several, or invite them to apply."""
     mine = list(Provider.objects.run_by(request.user))
     if not mine:
@@ -35,7 +35,7 @@ def start_page(provider: Provider) -> str:
 
 
 @login_required
-def apply(request: HttpRequest) -> HttpResponse:
+def apply(request: TeamRequest) -> HttpResponse:
     form = ApplyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         provider = form.run(applications.start, request.user, now=timezone.now(), **form.cleaned_data)
@@ -45,7 +45,7 @@ def apply(request: HttpRequest) -> HttpResponse:
 
 
 @manager_page
-def profile(request: HttpRequest, provider: Provider) -> HttpResponse:
+def profile(request: TeamRequest, provider: Provider) -> HttpResponse:
     """Correct the first step."""
     initial = {name: getattr(provider, name) for name in ("name", "kind", "bio", "currency")}
     form = ApplyForm(request.POST or None, initial=initial)
@@ -59,7 +59,7 @@ def profile(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 
 @manager_page
-def place(request: HttpRequest, provider: Provider) -> HttpResponse:
+def place(request: TeamRequest, provider: Provider) -> HttpResponse:
     if provider.branches.exists():
         return redirect("provider:apply_service", provider.slug)
     form = BranchForm(request.POST or None, initial={"place": request.user.home_place})
@@ -73,7 +73,7 @@ def place(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 
 @manager_page
-def service(request: HttpRequest, provider: Provider) -> HttpResponse:
+def service(request: TeamRequest, provider: Provider) -> HttpResponse:
     if not provider.branches.exists():
         return redirect("provider:apply_place", provider.slug)
     if provider.services.exists():
@@ -89,7 +89,7 @@ def service(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 
 @manager_page
-def hand_in(request: HttpRequest, provider: Provider) -> HttpResponse:
+def hand_in(request: TeamRequest, provider: Provider) -> HttpResponse:
     """Look everything over, then hand it in."""
     now = timezone.now()
     if request.method == "POST":
@@ -113,7 +113,7 @@ def _links(provider: Provider | None) -> list[dict[str, str]]:
     return [{"label": label} for label in STEPS]
 
 
-def _step(request: HttpRequest, number: int, form: object, provider: Provider | None = None) -> HttpResponse:
+def _step(request: TeamRequest, number: int, form: object, provider: Provider | None = None) -> HttpResponse:
     context = {"form": form, "provider": provider, "steps": _links(provider), "step": number}
     context |= {"tile_url": settings.MAP_TILE_URL, "tile_attribution": settings.MAP_TILE_ATTRIBUTION}
     return render(request, f"providers/apply_{('you', 'place', 'service')[number - 1]}.html", context)

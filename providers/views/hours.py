@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_date
@@ -15,11 +15,11 @@ from providers.domain import hours as rules
 from providers.forms.base import DomainForm
 from providers.forms.hours import OverrideForm, TimeOffForm, WeekForm, clock
 from providers.models import Provider, Resource
-from providers.views.access import member_page
+from providers.views.access import TeamRequest, member_page
 
 
 @member_page
-def overview(request: HttpRequest, provider: Provider) -> HttpResponse:
+def overview(request: TeamRequest, provider: Provider) -> HttpResponse:
     """List everything that can be booked with its week."""
     rows = Resource.objects.filter(branch__provider=provider).select_related("branch", "user")
     if not request.is_manager:
@@ -62,21 +62,21 @@ def week_text(resource: Resource) -> list[tuple[str, str]]:
     ]
 
 
-def _resource(request: HttpRequest, provider: Provider, uid: UUID) -> Resource:
+def _resource(request: TeamRequest, provider: Provider, uid: UUID) -> Resource:
     resource = get_object_or_404(Resource.objects.select_related("branch"), branch__provider=provider, uid=uid)
     if not (request.is_manager or resource.user_id == request.user.pk):
         raise PermissionDenied("Only managers change other people's hours.")
     return resource
 
 
-def _page(request: HttpRequest, provider: Provider, resource: Resource, **forms: DomainForm) -> HttpResponse:
+def _page(request: TeamRequest, provider: Provider, resource: Resource, **forms: DomainForm) -> HttpResponse:
     now = timezone.now()
     today = now.astimezone(resource.branch.zone).date()
     spans = [rules.WeeklySpan(row.weekday, row.opens, row.closes) for row in resource.weekly_hours.all()]
     per_date: dict[object, dict[str, object]] = {}
     for override in resource.overrides.filter(on__gte=today):
         entry = per_date.setdefault(override.on, {"on": override.on, "spans": [], "reason": override.reason})
-        if override.opens is not None:
+        if override.opens is not None and override.closes is not None:
             entry["spans"].append(f"{clock(override.opens)}–{clock(override.closes)}")  # type: ignore[attr-defined]
     context = {
         "provider": provider,
@@ -92,7 +92,7 @@ def _page(request: HttpRequest, provider: Provider, resource: Resource, **forms:
 
 
 @member_page
-def edit(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def edit(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     """Show and set the week. ``copy_from`` (a day's number) gives all days that day's hours."""
     resource = _resource(request, provider, uid)
     if request.method != "POST":
@@ -108,7 +108,7 @@ def edit(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
 
 @require_POST
 @member_page
-def override_add(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def override_add(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     resource = _resource(request, provider, uid)
     form = OverrideForm(request.POST)
     if form.is_valid() and form.run(rules.set_override, resource, now=timezone.now(), **form.cleaned_data) is not None:
@@ -119,7 +119,7 @@ def override_add(request: HttpRequest, provider: Provider, uid: UUID) -> HttpRes
 
 @require_POST
 @member_page
-def override_remove(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def override_remove(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     resource = _resource(request, provider, uid)
     try:
         on = parse_date(request.POST.get("on", ""))
@@ -132,7 +132,7 @@ def override_remove(request: HttpRequest, provider: Provider, uid: UUID) -> Http
 
 @require_POST
 @member_page
-def time_off_add(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def time_off_add(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     resource = _resource(request, provider, uid)
     form = TimeOffForm(request.POST, resource=resource)
     if form.is_valid() and form.run(rules.add_time_off, resource, now=timezone.now(), **form.cleaned_data):
@@ -143,7 +143,7 @@ def time_off_add(request: HttpRequest, provider: Provider, uid: UUID) -> HttpRes
 
 @require_POST
 @member_page
-def time_off_remove(request: HttpRequest, provider: Provider, uid: UUID, off: UUID) -> HttpResponse:
+def time_off_remove(request: TeamRequest, provider: Provider, uid: UUID, off: UUID) -> HttpResponse:
     resource = _resource(request, provider, uid)
     found = get_object_or_404(resource.time_off, uid=off)
     try:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
@@ -16,14 +16,14 @@ from providers.domain import places
 from providers.domain import resources as resource_rules
 from providers.forms.place import BranchForm, ResourceForm
 from providers.models import Branch, Provider, Resource
-from providers.views.access import manager_page
+from providers.views.access import TeamRequest, manager_page
 
 BRANCH_FIELDS = ("name", "address", "latitude", "longitude", "time_zone", "service_radius_km", "is_active")
 
 
 @require_GET
 @login_required
-def suggestions(request: HttpRequest) -> HttpResponse:
+def suggestions(request: TeamRequest) -> HttpResponse:
     """Answer places whose name begins so, for the branch form's map."""
     found = places.lookup(request.GET.get("q", ""))
     return JsonResponse(
@@ -36,7 +36,7 @@ def suggestions(request: HttpRequest) -> HttpResponse:
 
 
 @manager_page
-def branches(request: HttpRequest, provider: Provider) -> HttpResponse:
+def branches(request: TeamRequest, provider: Provider) -> HttpResponse:
     rows = provider.branches.annotate(
         resource_count=Count("resources", filter=Q(resources__is_active=True), distinct=True),
         service_count=Count("services", filter=Q(services__is_active=True), distinct=True),
@@ -45,7 +45,7 @@ def branches(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 
 @manager_page
-def branch_create(request: HttpRequest, provider: Provider) -> HttpResponse:
+def branch_create(request: TeamRequest, provider: Provider) -> HttpResponse:
     form = BranchForm(request.POST or None)
     if (
         request.method == "POST"
@@ -58,7 +58,7 @@ def branch_create(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 
 @manager_page
-def branch_edit(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def branch_edit(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     branch = get_object_or_404(provider.branches, uid=uid)
     initial = {name: getattr(branch, name) for name in BRANCH_FIELDS} | {"place": branch.city}
     form = BranchForm(request.POST or None, initial=initial, is_new=False)
@@ -74,14 +74,14 @@ def branch_edit(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResp
 
 @require_POST
 @manager_page
-def branch_remove(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def branch_remove(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     kept = branch_rules.remove(get_object_or_404(provider.branches, uid=uid), now=timezone.now())
     _say_removed(request, kept)
     return redirect("provider:branches", provider.slug)
 
 
 def _branch_page(
-    request: HttpRequest, provider: Provider, form: BranchForm, branch: Branch | None = None
+    request: TeamRequest, provider: Provider, form: BranchForm, branch: Branch | None = None
 ) -> HttpResponse:
     context = {"provider": provider, "form": form, "branch": branch}
     context |= {"tile_url": settings.MAP_TILE_URL, "tile_attribution": settings.MAP_TILE_ATTRIBUTION}
@@ -89,14 +89,14 @@ def _branch_page(
 
 
 @manager_page
-def resources(request: HttpRequest, provider: Provider) -> HttpResponse:
+def resources(request: TeamRequest, provider: Provider) -> HttpResponse:
     rows = Resource.objects.filter(branch__provider=provider).select_related("branch", "user")
     context = {"provider": provider, "resources": rows.order_by("branch__name", "kind", "position", "pk")}
     return render(request, "providers/resources.html", {**context, "has_branch": provider.branches.exists()})
 
 
 @manager_page
-def resource_create(request: HttpRequest, provider: Provider) -> HttpResponse:
+def resource_create(request: TeamRequest, provider: Provider) -> HttpResponse:
     form = ResourceForm(request.POST or None, provider=provider)
     if (
         request.method == "POST"
@@ -109,7 +109,7 @@ def resource_create(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 
 @manager_page
-def resource_edit(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def resource_edit(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     resource = get_object_or_404(Resource.objects.select_related("branch"), branch__provider=provider, uid=uid)
     member = provider.memberships.filter(user_id=resource.user_id).first() if resource.user_id else None
     initial = {"name": resource.name, "skills": resource.skills, "is_active": resource.is_active}
@@ -123,13 +123,13 @@ def resource_edit(request: HttpRequest, provider: Provider, uid: UUID) -> HttpRe
 
 @require_POST
 @manager_page
-def resource_remove(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def resource_remove(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     resource = get_object_or_404(Resource, branch__provider=provider, uid=uid)
     _say_removed(request, resource_rules.remove(resource))
     return redirect("provider:resources", provider.slug)
 
 
-def _say_removed(request: HttpRequest, kept: object | None) -> None:
+def _say_removed(request: TeamRequest, kept: object | None) -> None:
     if kept is None:
         messages.success(request, "Removed.")
     else:

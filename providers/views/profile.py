@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -13,13 +13,13 @@ from providers.domain import applications, documents
 from providers.forms.profile import DocumentForm, PhotoForm, ProfileForm
 from providers.models import Provider
 from providers.states import TRANSITIONS
-from providers.views.access import manager_page
+from providers.views.access import TeamRequest, manager_page
 
 FIELDS = ("name", "kind", "bio", "currency", "cancellation_policy", "appointment_policy")
 
 
 @manager_page
-def profile(request: HttpRequest, provider: Provider) -> HttpResponse:
+def profile(request: TeamRequest, provider: Provider) -> HttpResponse:
     form = ProfileForm(
         request.POST or None,
         request.FILES or None,
@@ -41,31 +41,31 @@ def profile(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 @require_POST
 @manager_page
-def remove_avatar(request: HttpRequest, provider: Provider) -> HttpResponse:
+def remove_avatar(request: TeamRequest, provider: Provider) -> HttpResponse:
     documents.set_avatar(provider, None)
     return redirect("provider:profile", provider.slug)
 
 
 @require_POST
 @manager_page
-def add_photo(request: HttpRequest, provider: Provider) -> HttpResponse:
+def add_photo(request: TeamRequest, provider: Provider) -> HttpResponse:
     form = PhotoForm(request.POST, request.FILES)
     if form.is_valid():
         form.run(documents.add_photo, provider, form.cleaned_data["image"], caption=form.cleaned_data["caption"])
     for error in (message for found in form.errors.values() for message in found):
-        messages.error(request, error)
+        messages.error(request, str(error))
     return redirect("provider:profile", provider.slug)
 
 
 @require_POST
 @manager_page
-def remove_photo(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def remove_photo(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     documents.remove_photo(get_object_or_404(provider.photos, uid=uid))
     return redirect("provider:profile", provider.slug)
 
 
 @manager_page
-def papers(request: HttpRequest, provider: Provider) -> HttpResponse:
+def papers(request: TeamRequest, provider: Provider) -> HttpResponse:
     """Show the papers, what is missing, how the application stands; take another paper."""
     now = timezone.now()
     form = DocumentForm(request.POST or None, request.FILES or None)
@@ -86,7 +86,7 @@ def papers(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 @require_POST
 @manager_page
-def remove_paper(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def remove_paper(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     try:
         documents.remove(get_object_or_404(provider.documents, uid=uid))
     except DomainError as error:

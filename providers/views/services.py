@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -11,11 +11,11 @@ from django.views.decorators.http import require_POST
 from providers.domain import services as rules
 from providers.forms.service import ServiceForm
 from providers.models import Provider, Service
-from providers.views.access import manager_page
+from providers.views.access import TeamRequest, manager_page
 
 
 @manager_page
-def services(request: HttpRequest, provider: Provider) -> HttpResponse:
+def services(request: TeamRequest, provider: Provider) -> HttpResponse:
     rows = list(provider.services.select_related("branch").prefetch_related("addons"))
     problems = rules.problems_of(rows)
     context = {"provider": provider, "rows": [(service, problems[service.pk]) for service in rows]}
@@ -23,7 +23,7 @@ def services(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 
 @manager_page
-def service_create(request: HttpRequest, provider: Provider) -> HttpResponse:
+def service_create(request: TeamRequest, provider: Provider) -> HttpResponse:
     if not provider.branches.exists():
         messages.info(request, "First say where you work.")
         return redirect("provider:branch_create", provider.slug)
@@ -36,7 +36,7 @@ def service_create(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 
 @manager_page
-def service_edit(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def service_edit(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     service = get_object_or_404(
         provider.services.select_related("branch", "provider").prefetch_related("addons"), uid=uid
     )
@@ -50,7 +50,7 @@ def service_edit(request: HttpRequest, provider: Provider, uid: UUID) -> HttpRes
 
 @require_POST
 @manager_page
-def service_toggle(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def service_toggle(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     """Take a service off sale, or put it on sale again."""
     service = get_object_or_404(provider.services, uid=uid)
     rules.update(service, is_active=not service.is_active, now=timezone.now())
@@ -59,7 +59,7 @@ def service_toggle(request: HttpRequest, provider: Provider, uid: UUID) -> HttpR
 
 @require_POST
 @manager_page
-def service_remove(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def service_remove(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     kept = rules.remove(get_object_or_404(provider.services, uid=uid), now=timezone.now())
     if kept:
         messages.info(request, f"{kept.name} has bookings, so it is taken off sale instead of removed.")
@@ -68,7 +68,7 @@ def service_remove(request: HttpRequest, provider: Provider, uid: UUID) -> HttpR
     return redirect("provider:services", provider.slug)
 
 
-def _saved(request: HttpRequest, provider: Provider, service: Service) -> HttpResponse:
+def _saved(request: TeamRequest, provider: Provider, service: Service) -> HttpResponse:
     messages.success(request, f"{service.name} is saved.")
     for problem in rules.problems(service):
         messages.warning(request, problem.message)

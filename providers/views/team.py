@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -13,13 +13,13 @@ from providers.choices import MembershipRole
 from providers.domain import team as rules
 from providers.forms.profile import MemberForm, RoleForm
 from providers.models import Provider
-from providers.views.access import manager_page
+from providers.views.access import TeamRequest, manager_page
 
 ROLES = MembershipRole.choices
 
 
 @manager_page
-def team(request: HttpRequest, provider: Provider) -> HttpResponse:
+def team(request: TeamRequest, provider: Provider) -> HttpResponse:
     form = MemberForm(request.POST or None, branches=provider.branches.all())
     if request.method == "POST" and form.is_valid():
         member = form.run(rules.add, provider, by=request.user, now=timezone.now(), **form.cleaned_data)
@@ -34,7 +34,7 @@ def team(request: HttpRequest, provider: Provider) -> HttpResponse:
 
 @require_POST
 @manager_page
-def change_role(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def change_role(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     member = get_object_or_404(provider.memberships, uid=uid)
     form = RoleForm(request.POST)
     if form.is_valid():
@@ -47,7 +47,7 @@ def change_role(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResp
 
 @require_POST
 @manager_page
-def remove(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
+def remove(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     member = get_object_or_404(provider.memberships, uid=uid)
     try:
         rules.remove(member, by=request.user)
@@ -56,7 +56,7 @@ def remove(request: HttpRequest, provider: Provider, uid: UUID) -> HttpResponse:
     return _after(request, provider, member.user_id)
 
 
-def _after(request: HttpRequest, provider: Provider, changed_user: int) -> HttpResponse:
+def _after(request: TeamRequest, provider: Provider, changed_user: int) -> HttpResponse:
     """Whoever gave up their own role may not see this page any more."""
     if changed_user == request.user.pk:
         return redirect("provider:index")
