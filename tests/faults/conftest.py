@@ -17,9 +17,9 @@ def _site() -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(_site: Site) -> Iterator[Site]:
-    """The site with nothing started but its servers. Whatever happened to it, its database must hold together."""
+    """The site with its web processes. Whatever a suite did to it, its database must hold together."""
     yield _site
-    _site.stop_processes()
+    _site.stop_processes("worker", "beat")
     _site.check_invariants()

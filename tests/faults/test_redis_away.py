@@ -18,7 +18,6 @@ ANSWERED_WITHIN = 2.0
 
 @pytest.fixture
 def owner(site: Site) -> Owner:
-    site.start_web()
     (owner,) = site.sign_up(1)
     assert site.book(owner, site.next_booking(owner)).status == 201
     return owner
@@ -62,7 +61,7 @@ def test_everything_else_works_too(site: Site, owner: Owner, silent: None) -> No
     token = f"Bearer {owner.token}"
     answers = {
         path: site.call("GET", path, Authorization=token)
-        for path in ("/api/v1/bookings/", "/api/v1/providers/?near=Berlin", "/api/v1/me/", "/", "/search/")
+        for path in ("/api/v1/bookings/", "/api/v1/me/", "/", "/search/")
     }
 
     assert {path: answer.status for path, answer in answers.items()} == dict.fromkeys(answers, 200)

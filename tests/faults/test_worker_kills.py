@@ -1,5 +1,6 @@
 """Workers die at any moment: everything due is still done, and recorded once."""
 
+import asyncio
 import random
 import time
 from collections import Counter
@@ -10,7 +11,7 @@ from aiosmtpd.controller import Controller
 
 from petplace.embedded.process import Child, wait_until
 from tests.faults.conftest import IS_FULL
-from tests.faults.world import Site, children_of, kill
+from tests.faults.world import Site, children_of, free_port, kill
 
 pytestmark = pytest.mark.fault
 
@@ -26,8 +27,6 @@ class Sink:
         self.ids: Counter[str] = Counter()
 
     async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802 - its name
-        import asyncio
-
         await asyncio.sleep(0.05)
         for line in envelope.content.decode(errors="replace").splitlines():  # type: ignore[attr-defined]
             if line.lower().startswith("message-id:"):
@@ -38,10 +37,10 @@ class Sink:
 
 @pytest.fixture
 def sink() -> Iterator[tuple[Sink, str]]:
-    handler = Sink()
-    controller = Controller(handler, hostname="127.0.0.1", port=0)
+    handler, port = Sink(), free_port()
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
-    yield handler, f"smtp://127.0.0.1:{controller.server.sockets[0].getsockname()[1]}"
+    yield handler, f"smtp://127.0.0.1:{port}"
     controller.stop()
 
 
@@ -58,7 +57,6 @@ def let_leases_run_out(site: Site) -> None:
 def test_killed_workers_lose_nothing_and_do_nothing_twice(site: Site, sink: tuple[Sink, str], victim: str) -> None:
     handler, url = sink
     chance = random.Random(victim)
-    site.start_web()
     owners = site.sign_up(OWNERS)
     for owner in owners:
         for _ in range(BOOKINGS):

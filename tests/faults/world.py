@@ -97,12 +97,11 @@ class Site:
         self.children.append(child)
         return child
 
-    def start_web(self, **environment: str) -> Child:
+    def start_web(self) -> None:
         """Start gunicorn as production does, with two processes, and wait until it answers."""
-        web = self.start("web", "gunicorn", "--config", "deploy/gunicorn.conf.py", "petplace.wsgi", **environment)
+        web = self.start("web", "gunicorn", "--config", "deploy/gunicorn.conf.py", "petplace.wsgi")
         assert wait_until(lambda: self._is_up() or not web.is_running(), 120, 0.1)
         assert web.is_running(), tail(self.folder / "web.log", 30)
-        return web
 
     def start_worker(self, **environment: str) -> Child:
         return self.start(
@@ -130,10 +129,12 @@ class Site:
         """Fails the test with the command's lines when something in the database is broken."""
         self.manage("check_invariants")
 
-    def stop_processes(self) -> None:
-        for child in reversed(self.children):
-            child.stop(10)
-        self.children.clear()
+    def stop_processes(self, *names: str) -> None:
+        """Stop those of these names, or all."""
+        for child in reversed(self.children.copy()):
+            if not names or child.name in names:
+                child.stop(10)
+                self.children.remove(child)
 
     # --- the API --------------------------------------------------------------------------------
 
@@ -166,7 +167,7 @@ class Site:
             registered = self.call("POST", "/api/v1/auth/register/", body)
             assert registered.status == 201, registered
             token = registered.body["access"]
-            pet = {"name": "Rex", "species": "dog", "weight_kg": "12.5"}
+            pet = {"name": "Rex", "species": "dog", "weight_kg": 12.5}
             made = self.call("POST", "/api/v1/pets/", pet, Authorization=f"Bearer {token}")
             assert made.status == 201, made
             owners.append(Owner(token, made.body["id"]))
@@ -178,7 +179,7 @@ class Site:
         tomorrow = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=2)
         return {
             "service": self.services[number % len(self.services)],
-            "start": (tomorrow + number // len(self.services) * SLOT).isoformat(),
+            "start": (tomorrow + number * SLOT).isoformat(),
             "pets": [owner.pet],
         }
 
@@ -194,7 +195,7 @@ class Site:
 
 @contextlib.contextmanager
 def running_site(*, is_durable: bool = True) -> Iterator[Site]:
-    """Give a site with a migrated and populated database; web and worker are the test's to start."""
+    """Give a site with a migrated and populated database, and gunicorn; the workers are the test's to start."""
     folder = Path(tempfile.mkdtemp(prefix="petplace-test-"))
     folder.chmod(0o711)
     with pytest.MonkeyPatch.context() as patch:
@@ -202,10 +203,11 @@ def running_site(*, is_durable: bool = True) -> Iterator[Site]:
         patch.delenv("DATABASE_URL", raising=False)
         patch.delenv("REDIS_URL", raising=False)
         servers = EmbeddedServers(is_durable=is_durable)
-    site = Site(folder, servers, port=_free_port())
+    site = Site(folder, servers, port=free_port())
     try:
         servers.start()
         site.prepare()
+        site.start_web()
         yield site
     finally:
         site.stop_processes()
@@ -214,7 +216,7 @@ def running_site(*, is_durable: bool = True) -> Iterator[Site]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
