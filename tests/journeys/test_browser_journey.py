@@ -148,7 +148,7 @@ def test_journey_from_sign_up_to_review(
     look(owner_page)
     owner_page.get_by_role("link", name=re.compile("review", re.I)).first.click()
     look(owner_page)
-    owner_page.get_by_label("5", exact=False).first.check(force=True)
+    owner_page.locator("input[name=rating][value='5']").check(force=True)
     owner_page.locator("main textarea").fill("On time and kind.")
     owner_page.locator("main form button[type=submit]").last.click()
     owner_page.goto(f"/p/{slug}/")
