@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis import ConnectionPool
@@ -122,7 +122,9 @@ class FailSafeClient(RedisCacheClient):
         def count() -> tuple[int, int]:
             # SET NX opens the window with its end, INCR counts in it: one round trip, one step for the server.
             with self.get_client(key, write=True).pipeline(transaction=True) as pipe:
-                pipe.set(key, 0, ex=period, nx=True).incr(key).ttl(key)
+                pipe.set(key, 0, ex=period, nx=True)
+                pipe.incr(key)
+                pipe.ttl(key)
                 _, number, seconds = pipe.execute()
             return int(number), int(seconds)
 
@@ -147,5 +149,5 @@ class FailSafeRedisCache(RedisCache):
 
         Returns the count with this one and the seconds until the window ends; None when the server is away.
         """
-        client: FailSafeClient = self._cache
+        client = cast(FailSafeClient, self._cache)
         return client.hit(self.make_and_validate_key(key), period)
