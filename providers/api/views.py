@@ -284,7 +284,7 @@ class MemberViewSet(PartViewSet):
         return team.change_role(row, role=role, by=self.request.user)  # type: ignore[arg-type]
 
     def drop(self, row: Any) -> Any:
-        return team.remove(row, by=self.request.user)
+        return team.remove(row, by=self.request.user)  # type: ignore[arg-type]
 
 
 @extend_schema_view(
