@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, InternalError, OperationalError, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import render_to_string
@@ -18,6 +18,7 @@ RETRY_AFTER = 2  # seconds; an embedded or a managed PostgreSQL is back within a
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 RETRYABLE_STATES = {
+    "25P03",  # idle in transaction for too long: this process got no time to work
     "40001",  # serialization failure
     "40P01",  # deadlock detected
     "53100",  # disk full
@@ -140,14 +141,14 @@ def database_away_answer(request: HttpRequest, error: BaseException) -> HttpResp
 
 def is_database_away(error: BaseException) -> bool:
     """Tell whether a database error means "not now": lost, refused or overloaded, or given up to let others go on."""
-    if not isinstance(error, OperationalError | InterfaceError):
+    if not isinstance(error, OperationalError | InterfaceError | InternalError):
         return False
     state = getattr(error.__cause__, "sqlstate", None)
     if state is not None:
         return state in RETRYABLE_STATES or state.startswith("08")
     # No word from the server itself: not reachable, or the connection broke off. An InterfaceError may also be a
     # misuse of the driver.
-    return isinstance(error, OperationalError) or "closed" in str(error)
+    return isinstance(error, OperationalError) or (isinstance(error, InterfaceError) and "closed" in str(error))
 
 
 def close_broken_connections() -> None:

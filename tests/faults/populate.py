@@ -4,6 +4,7 @@ import json
 import sys
 
 import django
+from django.db import connection
 from django.utils import timezone
 
 django.setup()
@@ -15,6 +16,8 @@ SERVICES = 6
 
 def main() -> None:
     now = timezone.now()
+    with connection.cursor() as cursor:  # on a busy machine this takes its time
+        cursor.execute("SET idle_in_transaction_session_timeout = 0")
     services = []
     for number in range(SERVICES):
         branch = factories.make_branch(factories.make_provider(name=f"Provider {number}", now=now), now=now)

@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import IntegrityError, InterfaceError, OperationalError, connection
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
@@ -126,6 +126,13 @@ def test_other_errors_stay_errors(error: Exception, url: str, kind: str | None) 
     assert response.status_code == 500
     assert response["Content-Type"] == (kind or "application/problem+json")
     assert "Retry-After" not in response
+
+
+def test_transaction_ended_for_idling_counts_as_away() -> None:
+    error = InternalError("terminating connection")
+    error.__cause__ = psycopg.errors.IdleInTransactionSessionTimeout("no")
+
+    assert (is_database_away(error), is_database_away(InternalError("something else"))) == (True, False)
 
 
 def test_closed_connection_counts_as_away() -> None:

@@ -19,6 +19,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # The limits that keep a request from hanging would end a long index build or the demo on a slow machine.
+        # lock_timeout stays: a migration must not hold up the running site.
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
         self._migrate()
         if settings.DEMO and not builder.exists():
             with self._step("Building the demo town"):
