@@ -139,7 +139,7 @@ def test_journey_from_two_strangers_to_a_reviewed_visit(django_user_model: type[
         owner.sign_in()
         done = walker("POST", f"{path}/complete/", 200)
         assert done["state"] == "completed"
-        assert [event["state"] for event in done["timeline"]] == [
+        assert [event["to_state"] for event in done["timeline"]] == [
             "held",
             "pending",
             "confirmed",
