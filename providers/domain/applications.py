@@ -81,7 +81,7 @@ def update(provider: Provider, *, by: User | None, now: datetime, **changes: Any
     The currency is fixed once a service has a price in it. A new name or kind after approval is recorded as an event,
     so that the approvers can look again.
     """
-    provider = _lock(provider)
+    provider = listing.lock(provider.pk)
     if "currency" in changes:
         changes["currency"] = str(changes["currency"]).upper()
     before = {"name": provider.name, "kind": provider.kind}
@@ -108,10 +108,6 @@ def record_edit(provider: Provider, what: str, *, by: User | None, now: datetime
     """Record a sensitive edit of an approved (or suspended) provider as an event that keeps the state."""
     if provider.state in (ProviderState.APPROVED, ProviderState.SUSPENDED):
         _record(provider, from_state=provider.state, by=by, reason=what[:MAX_REASON], now=now)
-
-
-def _lock(provider: Provider) -> Provider:
-    return Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
 
 
 def _move(provider: Provider, action: str, *, by: User | None, reason: str, now: datetime) -> Provider:
@@ -157,7 +153,7 @@ def submit(provider: Provider, *, by: User | None, now: datetime, reason: str = 
 
     Needs the documents that the kind must show and, where the site asks for it, a verified e-mail address.
     """
-    provider = _lock(provider)
+    provider = listing.lock(provider.pk)
     if by is not None and not has_verified_email(by):
         raise NotAllowed("Verify your e-mail address first.", code="email_not_verified")
     if provider.state in TRANSITIONS["submit"][0]:
@@ -175,7 +171,7 @@ def approve(
     ``seen`` are the uids of the documents that the approver looked at; when they are no longer exactly those that are
     there, nothing is approved (``documents_changed``). Uploaded files never change, a new one is a new row.
     """
-    provider = _lock(provider)
+    provider = listing.lock(provider.pk)
     documents = VerificationDocument.objects.select_for_update().filter(provider=provider).order_by("pk")
     present = {document.uid for document in documents}
     if provider.state in TRANSITIONS["approve"][0]:
@@ -198,17 +194,17 @@ def _need_reason(reason: str) -> None:
 def reject(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
     """Turn the application down with a reason. It can be corrected and handed in again."""
     _need_reason(reason)
-    return _move(_lock(provider), "reject", by=by, reason=reason, now=now)
+    return _move(listing.lock(provider.pk), "reject", by=by, reason=reason, now=now)
 
 
 @transaction.atomic
 def suspend(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
     """Take an approved provider out of search and booking, with a reason. Bookings that exist go on."""
     _need_reason(reason)
-    return _move(_lock(provider), "suspend", by=by, reason=reason, now=now)
+    return _move(listing.lock(provider.pk), "suspend", by=by, reason=reason, now=now)
 
 
 @transaction.atomic
 def reinstate(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
     """End a suspension."""
-    return _move(_lock(provider), "reinstate", by=by, reason=reason, now=now)
+    return _move(listing.lock(provider.pk), "reinstate", by=by, reason=reason, now=now)

@@ -63,7 +63,7 @@ def create(
     public sees is computed and stored, the country's public holidays are loaded, and the first branch of a provider
     with one person gets that person as a resource.
     """
-    provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
+    provider = listing.lock(provider.pk)
     existing = Branch.objects.filter(provider=provider).count()
     if existing >= MAX_PER_PROVIDER:
         raise DomainError(f"A provider has at most {MAX_PER_PROVIDER} branches.", code="too_many")
@@ -103,7 +103,9 @@ def update(branch: Branch, *, by: User | None = None, now: datetime, **changes: 
     A moved point gets a new approximate one, a new time zone new open hours. A new address of an approved provider is
     recorded for the people who approved it.
     """
-    branch = Branch.objects.select_for_update(no_key=True, of=("self",)).select_related("provider").get(pk=branch.pk)
+    provider = listing.lock(branch.provider_id)
+    branch = Branch.objects.select_for_update(no_key=True).get(pk=branch.pk)
+    branch.provider = provider
     old_address = branch.address
     changed = validators.apply(branch, changes, CHANGEABLE)
     if not changed:
@@ -133,6 +135,7 @@ def remove(branch: Branch, *, now: datetime) -> Branch | None:
     """
     try:
         with transaction.atomic():
+            listing.lock(branch.provider_id)
             branch.delete()
             listing.refresh(branch.provider)
     except ProtectedError:

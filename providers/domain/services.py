@@ -168,7 +168,7 @@ def create(
     one can start without knowing what a resource is. Boarding without a duration is overnight.
     Once a service exists the provider's currency is fixed.
     """
-    provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
+    provider = listing.lock(provider.pk)
     if Service.objects.filter(provider=provider).count() >= MAX_PER_PROVIDER:
         raise DomainError(f"A provider has at most {MAX_PER_PROVIDER} services.", code="too_many")
     unknown = set(fields) - CHANGEABLE
@@ -203,6 +203,7 @@ def update(
 
     Bookings and quotes that exist keep the lines and the terms that they were made with.
     """
+    listing.lock(service.provider_id)
     service = (
         Service.objects.select_for_update(no_key=True, of=("self",))
         .select_related("provider", "branch")
@@ -226,6 +227,7 @@ def remove(service: Service, *, now: datetime) -> Service | None:
     """
     try:
         with transaction.atomic():
+            listing.lock(service.provider_id)
             service.delete()
             listing.refresh(service.provider)
     except ProtectedError:

@@ -7,15 +7,10 @@ from django.db import transaction
 from accounts.models import User
 from petplace.errors import DomainError, InvalidInput
 from providers.choices import MembershipRole, ResourceKind
-from providers.domain import resources
+from providers.domain import listing, resources
 from providers.models import Branch, Membership, Provider, Resource
 
 MAX_MEMBERS = 200
-
-
-def _lock(provider: Provider) -> Provider:
-    """Lock the provider: two managers who leave at the same moment must not leave nobody behind."""
-    return Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
 
 
 def _check_role(role: str) -> None:
@@ -46,7 +41,7 @@ def add(
     With ``branch`` (then also ``now``) the person can be booked there, with the usual hours of people.
     """
     _check_role(role)
-    provider = _lock(provider)
+    provider = listing.lock(provider.pk)
     user = User.objects.filter(email=User.objects.normalize_email(email), is_active=True).first()
     if user is None:
         raise InvalidInput(
@@ -71,7 +66,7 @@ def add(
 def change_role(membership: Membership, *, role: str, by: User | None) -> Membership:
     """Make a member manager or staff. Refuses to take the last manager's role (``last_manager``)."""
     _check_role(role)
-    _lock(membership.provider)
+    listing.lock(membership.provider_id)  # two who leave at the same moment must not leave nobody behind
     membership = Membership.objects.select_related("provider", "user").get(pk=membership.pk)
     if role != membership.role:
         _keep_a_manager(membership)
@@ -86,7 +81,7 @@ def remove(membership: Membership, *, by: User | None) -> None:
 
     Refuses to remove the last manager (``last_manager``).
     """
-    _lock(membership.provider)
+    listing.lock(membership.provider_id)  # two who leave at the same moment must not leave nobody behind
     membership = Membership.objects.get(pk=membership.pk)
     _keep_a_manager(membership)
     own = Resource.objects.filter(branch__provider_id=membership.provider_id, user_id=membership.user_id)

@@ -398,7 +398,7 @@ def test_a_branch_is_listed_while_approved_active_and_selling():
 
 def test_a_refresh_that_changes_nothing_writes_nothing(django_assert_num_queries):
     branch = make_service().branch
-    with django_assert_num_queries(5):  # savepoint, lock, state, services, release
+    with django_assert_num_queries(5):  # savepoint, lock, branches, services, release
         listing.refresh(branch.provider)
 
 
@@ -896,3 +896,41 @@ def test_gaps_and_folds_have_one_reading():
     assert expansion.first_instant(twice, berlin) == datetime(2027, 10, 31, 0, 30, tzinfo=UTC)
     assert expansion.closing_instant(datetime(2027, 10, 31, 3), berlin) == datetime(2027, 10, 31, 1, tzinfo=UTC)
     assert timezone.is_aware(expansion.first_instant(twice, berlin))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changes_at_the_same_moment_do_not_meet_crosswise():
+    """Without the lock on the provider, two branches that change at once wait for each other."""
+    provider = make_provider()
+    pair = [make_branch(provider, name=name) for name in ("A", "B")]
+    sold = [make_service(branch) for branch in pair]
+    barrier, errors = threading.Barrier(4), []
+
+    def change(number):
+        try:
+            connection.ensure_connection()
+            for turn in range(5):
+                barrier.wait()
+                if number < 2:
+                    branches.update(pair[number], is_active=turn % 2 == 1, now=NOW)
+                else:
+                    services.update(sold[number - 2], species=["dog"] if turn % 2 else ["cat"], now=NOW)
+        except Exception as error:
+            errors.append(error)
+            barrier.abort()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=change, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    for branch in pair:
+        branch.refresh_from_db()
+        assert (branch.is_active, branch.is_listed, branch.offer_mask) == (
+            False,
+            False,
+            choices.offer_bit("walking", "cat"),
+        )
