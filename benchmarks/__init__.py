@@ -1,0 +1,1 @@
+"""Measurements of search, slots and reservations. ``make bench`` runs them; docs/performance.md explains them."""
