@@ -5,6 +5,7 @@ smaller ones), ``--queries``, ``--rounds``, ``--keep`` (leave the databases for 
 """
 
 import argparse
+import itertools
 import os
 import platform
 import sys
@@ -15,7 +16,7 @@ os.environ.setdefault("LOG_LEVEL", "ERROR")
 for name in ("THROTTLE_ANON", "THROTTLE_USER"):
     os.environ[name] = "100000000/min"
 
-import django
+import django  # noqa: E402 - reads the environment
 
 django.setup()
 
@@ -67,7 +68,7 @@ def run(sizes: list[int], options: argparse.Namespace, table: Table) -> None:
         print(f"filled in {seconds:.0f} s: {filled}", flush=True)
         times[size] = search.measure(size, table, count=options.queries, rounds=options.rounds)
     search.plan(sizes[-1], table)
-    for smaller, larger in zip(sizes, sizes[1:], strict=False):
+    for smaller, larger in itertools.pairwise(sizes):
         for way in ("endpoint", "search"):
             ratio = times[larger][way].p50 / times[smaller][way].p50
             goal = 1.5 if smaller >= 10_000 else 0

@@ -86,9 +86,9 @@ def create(name: str) -> None:
 
 
 def fill(providers: int, allocations: int, *, now: datetime) -> float:
-    """Fill the current database; return the seconds it took. The exclusion constraint is left out where it is only read.
+    """Fill the current database; return the seconds it took.
 
-    The reads use the B-tree beside it (a query plan below shows that), and building it for millions of rows takes
+    The exclusion constraint is left out where it is only read. The reads use the B-tree beside it (a query plan below shows that), and building it for millions of rows takes
     minutes.
     """
     began = time.perf_counter()
@@ -166,7 +166,8 @@ def _people_and_places(cursor, providers: int, towns: list[City]) -> None:
                required_vaccines, needs, buffer_before_minutes, buffer_after_minutes, minimum_notice_minutes,
                maximum_advance_days, slot_step_minutes, is_instant, payment_policy, is_active, max_weight_kg)
         SELECT gen_random_uuid(), now(), branch.provider_id, branch.id,
-               (%s::text[])[1 + floor(%s * {dice("branch.id * 2 + part", 7)})], 'Service', '', false, 60, '15:00', '11:00',
+               (%s::text[])[1 + floor(%s * {dice("branch.id * 2 + part", 7)})], 'Service', '', false, 60, '15:00',
+               '11:00',
                1000 + floor(4000 * {dice("branch.id * 2 + part", 8)})::int, 500,
                (ARRAY[0, 20])[1 + floor(2 * {dice("branch.id + part", 9)})],
                CASE floor(4 * {dice("branch.id + part", 10)})::int
