@@ -1,7 +1,9 @@
 """How the API describes itself: every operation with its errors, every field with its exact shape."""
 
+from types import SimpleNamespace
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from drf_spectacular import openapi
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import append_meta, build_bearer_security_scheme_object
@@ -71,6 +73,15 @@ class AutoSchema(openapi.AutoSchema):
         if getattr(action, "is_idempotent", False):
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         return operation
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Say that a token is optional where the view's permissions let anybody in."""
+        auths: list[dict[str, Any]] = super().get_auth()
+        return [*auths, {}] if {} not in auths and self._is_open() else auths
+
+    def _is_open(self) -> bool:
+        stranger: Any = SimpleNamespace(method=self.method, user=AnonymousUser(), auth=None)
+        return all(permission.has_permission(stranger, self.view) for permission in self.view.get_permissions())
 
     def get_override_parameters(self) -> list[Any]:
         params = getattr(self.view, "params_class", None)

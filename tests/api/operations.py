@@ -1,0 +1,220 @@
+"""All operations of the API as the OpenAPI document names them, and a world in which each has something to act on."""
+
+import datetime as dt
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from django.core.files.base import ContentFile
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from bookings.models import CalendarFeed
+from pets.models import Pet
+from providers.domain import documents, hours
+from providers.models import AddOn, Branch, Provider, Resource, Service
+from reviews import domain as reviews
+from tests.factories import (
+    NOW,
+    CareRecordFactory,
+    PetFactory,
+    StaffFactory,
+    UserFactory,
+    VaccinationFactory,
+    make_booking,
+    make_branch,
+    make_provider,
+    make_quote,
+    make_service,
+)
+
+ABSENT = "00000000-0000-4000-8000-000000000000"
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document as clients get it."""
+    made: dict[str, Any] = json.loads(json.dumps(SchemaGenerator().get_schema(request=None, public=True), default=str))
+    return made
+
+
+@dataclass(frozen=True)
+class Operation:
+    method: str
+    path: str
+    spec: dict[str, Any] = field(hash=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def is_public(self) -> bool:
+        return {} in self.spec.get("security", [])
+
+    @property
+    def query(self) -> list[dict[str, Any]]:
+        return [item for item in self.spec.get("parameters", []) if item["in"] == "query"]
+
+    @property
+    def placeholders(self) -> list[str]:
+        return re.findall(r"\{(\w+)\}", self.path)
+
+    @property
+    def is_upload(self) -> bool:
+        return "multipart/form-data" in self.spec.get("requestBody", {}).get("content", {})
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """Return the schema of the JSON body, with the component that it refers to."""
+        content = self.spec.get("requestBody", {}).get("content", {})
+        return resolve(content["application/json"]["schema"]) if "application/json" in content else None
+
+
+def resolve(schema: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema or "allOf" in schema or "oneOf" in schema or "anyOf" in schema:
+        if "$ref" in schema:
+            schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        else:
+            schema = next(schema[name] for name in ("allOf", "oneOf", "anyOf") if name in schema)[0]
+    return schema
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    return tuple(
+        Operation(method, path, spec)
+        for path, methods in document()["paths"].items()
+        for method, spec in methods.items()
+        if method in ("get", "post", "put", "patch", "delete")
+    )
+
+
+@dataclass
+class World:
+    """Somebody of every kind, and one of everything."""
+
+    owner: User
+    manager: User
+    stranger: User
+    staff: User
+    pet: Pet
+    provider: Provider
+    branch: Branch
+    resource: Resource
+    service: Service
+    addon: AddOn
+    ids: dict[str, str]
+
+    def url(self, operation: Operation, **replaced: str) -> str:
+        """Return the operation's path with ids that exist; ``replaced`` puts others in their place."""
+        parts = operation.path.split("/")
+        for number, part in enumerate(parts):
+            for name in re.findall(r"\{(\w+)\}", part):
+                value = replaced.get(name) or self.ids[parts[number - 1]]
+                parts[number] = part.replace(f"{{{name}}}", value)
+        return "/".join(parts)
+
+    def clients(self) -> dict[str, APIClient]:
+        return {name: client_of(getattr(self, name)) for name in ("owner", "manager", "staff", "stranger")}
+
+    def sample(self, schema: dict[str, Any], name: str = "") -> Any:
+        """Return a value that fits ``schema``, and our rules as far as names tell them."""
+        known = {
+            "service": str(self.service.uid),
+            "branch": str(self.branch.uid),
+            "resource": str(self.resource.uid),
+            "pets": [str(self.pet.uid)],
+            "addons": [],
+            "quote": self.ids["quotes"],
+            "start": (NOW + dt.timedelta(days=3)).isoformat(),
+            "end": (NOW + dt.timedelta(days=3, hours=1)).isoformat(),
+            "email": self.stranger.email,
+            "time_zone": "Europe/Berlin",
+            "currency": "EUR",
+            "price": {"amount": 2500, "currency": "EUR"},
+            "extra_pet_price": {"amount": 100, "currency": "EUR"},
+            "given_on": "2026-06-01",
+            "valid_until": "2027-06-01",
+            "on": "2026-06-01",
+            "date": "2027-02-01",
+            "birth_date": "2020-06-01",
+            "latitude": 52.5,
+            "longitude": 13.4,
+            "country": "DE",
+            "phone": "+49 30 901820",
+            "rating": 5,
+        }
+        if name in known:
+            return known[name]
+        schema = resolve(schema)
+        if "enum" in schema:
+            return schema["enum"][0]
+        kind = schema.get("type")
+        kind = next((one for one in kind if one != "null"), None) if isinstance(kind, list) else kind
+        match kind:
+            case "object":
+                properties = schema.get("properties", {})
+                return {key: self.sample(value, key) for key, value in properties.items()}
+            case "array":
+                return [self.sample(schema["items"])]
+            case "boolean":
+                return True
+            case "integer" | "number":
+                return max(schema.get("minimum", 1), 1)
+        return {"date": "2027-02-01", "date-time": "2027-02-01T10:00:00Z", "uuid": ABSENT}.get(
+            schema.get("format", ""), "09:00" if "[0-5]" in schema.get("pattern", "") else "Text"
+        )
+
+
+def client_of(user: User | None) -> APIClient:
+    client = APIClient(raise_request_exception=False)
+    client.force_authenticate(user)
+    return client
+
+
+def make_world() -> World:
+    owner, manager, stranger = UserFactory(), UserFactory(), UserFactory()
+    pet = PetFactory(owner=owner)
+    provider = make_provider(manager)
+    branch = make_branch(provider)
+    resource = branch.resources.get()
+    service = make_service(branch, is_instant=False, addons=[("Brushing", 500)])
+    document = documents.add(provider, kind="identity", file=ContentFile(b"%PDF-1.4", "paper.pdf"), now=NOW)
+    photo = documents.add_photo(provider, ContentFile(b"x", "photo.png"), caption="Garden")
+    off = hours.add_time_off(
+        resource, start=NOW + dt.timedelta(days=20), end=NOW + dt.timedelta(days=21), reason="Away", now=NOW
+    )
+    hours.set_override(resource, on=dt.date(2027, 3, 1), now=NOW)
+    done = make_booking(service, state="completed", owner=owner, pets=[pet])
+    review = reviews.write(done, by=owner, rating=5, text="Fine.", now=done.ends_at + dt.timedelta(hours=1))
+    booking = make_booking(
+        service, state="confirmed", owner=owner, pets=[pet], starts_at=NOW + dt.timedelta(days=2, hours=6)
+    )
+    feed = CalendarFeed.objects.create(user=owner, audience="owner")
+    ids = {
+        "pets": pet.uid,
+        "vaccinations": VaccinationFactory(pet=pet).uid,
+        "care-records": CareRecordFactory(pet=pet).uid,
+        "providers": provider.uid,
+        "branches": branch.uid,
+        "resources": resource.uid,
+        "services": service.uid,
+        "members": provider.memberships.get().uid,
+        "documents": document.uid,
+        "photos": photo.uid,
+        "time-off": off.uid,
+        "overrides": "2027-03-01",
+        "quotes": make_quote(service, owner=owner, pets=[pet], starts_at=NOW + dt.timedelta(days=4)).uid,
+        "bookings": booking.uid,
+        "invoices": booking.invoice.uid,
+        "reviews": review.uid,
+        "calendar-feeds": feed.uid,
+        "calendar": feed.token,
+    }
+    return World(
+        owner, manager, stranger, StaffFactory(), pet, provider, branch, resource, service, service.addons.get(),
+        {name: str(value) for name, value in ids.items()},
+    )  # fmt: skip
