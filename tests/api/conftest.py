@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import override_settings
 
 from tests.api.operations import World, make_world
@@ -21,6 +21,8 @@ def module_world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory
         django_db_blocker.unblock(),
         transaction.atomic(),
     ):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # this one stays open for the module
         yield make_world()
         transaction.set_rollback(True)
 

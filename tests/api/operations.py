@@ -106,6 +106,7 @@ class World:
     resource: Resource
     service: Service
     addon: AddOn
+    reference: str
     ids: dict[str, str]
 
     def url(self, operation: Operation, **replaced: str) -> str:
@@ -215,6 +216,16 @@ def make_world() -> World:
         "calendar": feed.token,
     }
     return World(
-        owner, manager, stranger, StaffFactory(), pet, provider, branch, resource, service, service.addons.get(),
-        {name: str(value) for name, value in ids.items()},
-    )  # fmt: skip
+        owner=owner,
+        manager=manager,
+        stranger=stranger,
+        staff=StaffFactory(),
+        pet=pet,
+        provider=provider,
+        branch=branch,
+        resource=resource,
+        service=service,
+        addon=service.addons.get(),
+        reference=booking.reference,
+        ids={name: str(value) for name, value in ids.items()},
+    )

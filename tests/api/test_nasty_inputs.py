@@ -136,6 +136,11 @@ def check(answer: Any, what: object) -> None:
         assert (answer.status_code == 400) <= ("errors" in body or body["code"] == "bad_request"), said
 
 
+def refused(answer: Any) -> set[str]:
+    """Return the fields that the answer names."""
+    return {name.partition(".")[0] for name in answer.json().get("errors", {})} if answer.status_code == 400 else set()
+
+
 def send(client: APIClient, operation: Operation, url: str, data: Any = None) -> Any:
     if data is None:
         return client.generic(operation.method.upper(), url)
@@ -177,8 +182,13 @@ def test_body(world: World, operation: Operation) -> None:
                     check(send(client, operation, url, data), data)
         return
     good = world.sample(schema)
-    for name in [*schema.get("properties", {}), "is_staff", "owner", "state"]:
-        for value in VALUES:
+    names = [*schema.get("properties", {}), "is_staff", "owner", "state"]
+    for value in VALUES:
+        # All at once tells which fields refuse the value by themselves; it goes alone to those that take it.
+        with undone():
+            answer = send(client, operation, url, dict.fromkeys(names, value))
+        check(answer, value)
+        for name in set(names) - refused(answer):
             with undone():
                 check(send(client, operation, url, {**good, name: value}), {name: value})
 
@@ -189,10 +199,14 @@ def test_filters(world: World, operation: Operation) -> None:
     good = {"providers": {"lat": "52.5", "lng": "13.4", "radius_km": "10"}}.get(operation.path.split("/")[3], {})
     texts = [value if isinstance(value, str) else json.dumps(value) for value in VALUES if value != 10**400]
     names = [parameter["name"] for parameter in operation.query]
-    for name in [*names, "owner__password", "ordering", "_connector", "format", "expand", "cursor"]:
-        for text in texts:
-            query = urlencode({**good, name: text[:3000]}, errors="surrogatepass")
+    names += ["owner__password", "ordering", "_connector", "format", "expand", "cursor"]
+    for text in texts:
+        answer = client.get(f"{url}?{urlencode(dict.fromkeys(names, text[:1000]), errors='surrogatepass')}")
+        check(answer, text)
+        for name in set(names) - refused(answer):
+            query = urlencode({**good, name: text[:1000]}, errors="surrogatepass")
             check(client.get(f"{url}?{query}"), query)
+    for name in names:
         for query in (
             f"{name}",
             f"{name}=%00",

@@ -1,0 +1,259 @@
+"""Every address of the site is marked public or guarded here, and does what its mark says.
+
+A new address fails this test until it is in the table: nobody opens a page to the world by forgetting a decorator.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.api.operations import World, operations
+
+PUBLIC = {
+    "home",
+    "how_it_works",
+    "terms",
+    "privacy",
+    "search",
+    "search_places",
+    "provider_detail",
+    "provider_avatar",
+    "provider_photo",
+    "bookings:book",  # the price before any account
+    "healthz",
+    "readyz",
+    "metrics",  # guarded by a token of its own in production
+    "ui-gallery",  # the demo's and developers' gallery of components
+    "api-schema",
+    "api-docs",
+    "account_login",
+    "account_logout",
+    "account_inactive",
+    "account_signup",
+    "account_email_verification_sent",
+    "account_confirm_email",
+    "account_confirm_login_code",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+}
+SIGNED_IN = {
+    "account_reauthenticate",
+    "account_email",
+    "account_change_password",
+    "account_set_password",
+    "usersessions_list",
+    "accounts:settings",
+    "accounts:apps",
+    "accounts:end_app",
+    "accounts:close",
+    "pets:list",
+    "pets:create",
+    "pets:detail",
+    "pets:edit",
+    "pets:archive",
+    "pets:restore",
+    "pets:remove",
+    "pets:photo",
+    "pets:vaccination_add",
+    "pets:vaccination_remove",
+    "pets:document",
+    "pets:record_add",
+    "pets:record_remove",
+    "pets:attachment",
+    "provider:index",
+    "provider:apply",
+    "provider:places",
+    "provider:document_file",
+    "provider:apply_you",
+    "provider:apply_place",
+    "provider:apply_service",
+    "provider:apply_hand_in",
+    "provider:profile",
+    "provider:avatar_remove",
+    "provider:photo_add",
+    "provider:photo_remove",
+    "provider:documents",
+    "provider:document_remove",
+    "provider:branches",
+    "provider:branch_create",
+    "provider:branch_edit",
+    "provider:branch_remove",
+    "provider:resources",
+    "provider:resource_create",
+    "provider:resource_edit",
+    "provider:resource_remove",
+    "provider:services",
+    "provider:service_create",
+    "provider:service_edit",
+    "provider:service_toggle",
+    "provider:service_remove",
+    "provider:hours",
+    "provider:hours_of",
+    "provider:override_add",
+    "provider:override_remove",
+    "provider:time_off_add",
+    "provider:time_off_remove",
+    "provider:team",
+    "provider:member_role",
+    "provider:member_remove",
+    "provider:today",
+    "provider:requests",
+    "provider:calendar",
+    "provider:calendar_events",
+    "provider:calendar_move",
+    "provider:bookings",
+    "provider:booking",
+    "provider:move",
+    "provider:step",
+    "provider:reasoned_step",
+    "provider:invoices",
+    "provider:invoice",
+    "provider:reviews",
+    "bookings:list",
+    "bookings:home",
+    "bookings:feeds",
+    "bookings:make_feed",
+    "bookings:revoke_feed",
+    "bookings:quick_pet",
+    "bookings:hold",
+    "bookings:detail",
+    "bookings:checkout",
+    "bookings:place",
+    "bookings:cancel",
+    "bookings:move",
+    "bookings:calendar_file",
+    "messaging:list",
+    "messaging:read",
+    "messaging:read_all",
+    "messaging:open",
+    "payments:list",
+    "payments:detail",
+    "reviews:write",
+}
+# Named, but about the caller or about what everybody may see: a stranger is no stranger there.
+NOBODYS = {"bookings:quick_pet", "bookings:hold"}
+
+
+def _walk(resolver: Any, route: str = "", space: str = "") -> Iterator[tuple[str, str, URLPattern]]:
+    for pattern in resolver.url_patterns:
+        where = route + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern, where, f"{space}{pattern.namespace}:" if pattern.namespace else space)
+        else:
+            yield where, f"{space}{pattern.name or ''}", pattern
+
+
+ALL = list(_walk(get_resolver()))
+PAGES = {
+    name: pattern
+    for route, name, pattern in ALL
+    if not route.startswith(("api/", "^api/")) and not name.startswith("admin:")
+}
+GUARDED = sorted(SIGNED_IN & set(PAGES))
+
+
+def _address(world: World, name: str, pattern: URLPattern) -> str:
+    """Return the address with things that exist, of ``world.owner`` and ``world.manager``."""
+    ids = world.ids
+    rows = {
+        "pets": ids["pets"],
+        "payments": ids["invoices"],
+        "document": ids["documents"],
+        "branch": ids["branches"],
+        "resource": ids["resources"],
+        "hours": ids["resources"],
+        "override": ids["resources"],
+        "time_off": ids["resources"],
+        "service": ids["services"],
+        "member": ids["members"],
+        "photo": ids["photos"],
+        "invoice": ids["invoices"],
+        "revoke_feed": ids["calendar-feeds"],
+    }
+    space, _, local = name.rpartition(":")
+    uid = next((value for key, value in rows.items() if space == key or local.startswith(key)), ids["pets"])
+    values = {
+        "slug": world.provider.slug,
+        "uid": uid,
+        "row": ids["vaccinations" if local in ("vaccination_remove", "document") else "care-records"],
+        "off": ids["time-off"],
+        "reference": world.reference,
+        "service_uid": ids["services"],
+        "verb": {"step": "start", "reasoned_step": "cancel"}.get(local, ""),
+        "key": "abc",
+        "uidb36": "1",
+    }
+    return reverse(name, kwargs={key: values[key] for key in pattern.pattern.regex.groupindex})  # type: ignore[attr-defined]
+
+
+def test_every_page_is_in_the_table() -> None:
+    assert set(PAGES) - PUBLIC - SIGNED_IN == set()
+    assert not PUBLIC & SIGNED_IN
+
+
+def test_every_api_address_is_documented_or_one_of_the_plumbing() -> None:
+    documented = {operation.path.replace("{", "<").replace("}", ">") for operation in operations()}
+    for route, name, _ in ALL:
+        if route.startswith("api/v1/") and name not in ("api-schema", "api-docs", "api-not-found"):
+            plain = "".join(f"<{part.rpartition(':')[2]}" if ":" in part else part for part in _parts(route))
+            assert f"/{plain}" in documented, route
+
+
+def _parts(route: str) -> list[str]:
+    first, *rest = route.split("<")
+    return [first, *(f"{part}" if ":" in part else f"<{part}" for part in rest)]
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_guarded_page_sends_strangers_to_sign_in(world: World, client: Client, name: str) -> None:
+    url = _address(world, name, PAGES[name])
+
+    answers = [client.get(url), client.post(url)]
+
+    assert {answer.status_code for answer in answers} <= {302, 405}
+    sent = {answer.headers["Location"].partition("?")[0] for answer in answers if answer.status_code == 302}
+    assert sent == {"/accounts/login/"}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in GUARDED if PAGES[name].pattern.regex.groupindex and name not in NOBODYS]
+)  # type: ignore[attr-defined]
+def test_guarded_page_of_somebody_else_is_not_there(world: World, client: Client, name: str) -> None:
+    client.force_login(world.stranger)
+    url = _address(world, name, PAGES[name])
+
+    statuses = {client.get(url).status_code, client.post(url).status_code}
+
+    assert statuses <= {404, 405}
+    assert 404 in statuses
+
+
+@pytest.mark.parametrize("name", sorted(set(PAGES) - {"healthz", "readyz", "metrics"}))
+def test_page_refuses_a_change_without_its_token(world: World, name: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(world.owner)
+
+    assert client.post(_address(world, name, PAGES[name])).status_code == 403
+
+
+@pytest.mark.parametrize("name", sorted(name for _, name, _ in ALL if name.startswith("admin:")))
+def test_administration_is_for_staff(world: World, client: Client, name: str) -> None:
+    pattern = next(pattern for _, found, pattern in ALL if found == name)
+    groups = pattern.pattern.regex.groupindex
+    kwargs: dict[str, Any] = dict.fromkeys(groups, "1")
+    if name in ("admin:login", "admin:logout", "admin:"):
+        return
+    if name == "admin:app_list":
+        kwargs = {"app_label": "accounts"}
+    url = reverse(name, kwargs=kwargs)
+    client.force_login(world.owner)
+
+    answer = client.get(url)
+
+    assert answer.status_code in (302, 405), name
+    assert answer.status_code == 405 or answer.headers["Location"].startswith("/admin/login/")
