@@ -88,8 +88,8 @@ def create(name: str) -> None:
 def fill(providers: int, allocations: int, *, now: datetime) -> float:
     """Fill the current database; return the seconds it took.
 
-    The exclusion constraint is left out where it is only read. The reads use the B-tree beside it (a query plan below shows that), and building it for millions of rows takes
-    minutes.
+    The exclusion constraint is left out where data is only read: the reads use the B-tree beside it (a query plan
+    below shows that), and building it for millions of rows takes minutes.
     """
     began = time.perf_counter()
     towns = cities(max(1, providers // PROVIDERS_PER_CITY))
