@@ -62,7 +62,7 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin):
             try:
                 outbox.send_again(delivery, now=timezone.now())
             except DomainError as error:
-                self.message_user(request, f"{delivery.uid}: {error.message}", messages.WARNING)
+                self.message_user(request, f"Delivery {delivery.uid}: {error.message}", messages.WARNING)
             else:
                 sent += 1
         if sent:

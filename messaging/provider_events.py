@@ -30,7 +30,7 @@ def tell(provider: Provider, event: ProviderEvent) -> None:
 
 
 _RECEIVED = "Thank you. We look at it and tell you here and by e-mail what we decide."
-_DECISIONS = {
+_DECISIONS: dict[tuple[str, str], tuple[str, str]] = {
     (S.SUBMITTED, S.APPROVED): (
         "{name} is approved",
         "Owners can find and book you from now on. Check your hours and services, so that the first request fits.",

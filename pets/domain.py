@@ -81,7 +81,7 @@ def remove(pet: Pet, *, now: datetime) -> Pet | None:
 
     Returns the archived pet, or None when it is gone.
     """
-    files = [pet.photo]
+    files: list[FieldFile] = [pet.photo]
     files += [vaccination.document for vaccination in pet.vaccinations.exclude(document="")]
     files += [record.attachment for record in pet.care_records.exclude(attachment="")]
     try:
@@ -217,6 +217,6 @@ def _set_file(instance: T, name: str, file: File[bytes] | None) -> T:
 
 def _forget(file: FieldFile) -> None:
     """Delete a stored file once the transaction that stopped naming it is certain."""
-    if file:
+    if file and file.name:
         storage, path = file.storage, file.name
         transaction.on_commit(lambda: storage.delete(path), robust=True)

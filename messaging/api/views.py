@@ -14,6 +14,7 @@ from messaging.models import Notification
 from petplace.api import params
 from petplace.api.pagination import CursorPagination
 from petplace.api.views import GenericViewSet
+from petplace.http import caller_of
 
 
 class NotificationParams(params.Params):
@@ -30,7 +31,7 @@ class NotificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     queryset = Notification.objects.none()
 
     def get_queryset(self):
-        found = Notification.objects.visible_to(self.request.user, now=timezone.now())
+        found = Notification.objects.visible_to(caller_of(self.request), now=timezone.now())
         unread = self.params()["unread"] if self.action == "list" else None
         return found if unread is None else found.filter(read_at__isnull=unread)
 
@@ -43,4 +44,4 @@ class NotificationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Gene
     @extend_schema(request=None, responses=ReadCountSerializer)
     def read_all(self, request: Request) -> Response:
         """Mark all as read."""
-        return Response({"read": domain.read_all(request.user, now=timezone.now())})
+        return Response({"read": domain.read_all(caller_of(request), now=timezone.now())})

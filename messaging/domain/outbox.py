@@ -75,12 +75,13 @@ def deliver_due(*, now: datetime, seconds: float = 4.0, limit: int = 500) -> Out
                 _note_failure(delivery, error, now=now, outcome=outcome)
                 if isinstance(error, MailServerAwayError):
                     break
-                connection = _closed(connection)
+                _close(connection)
+                connection = None
             else:
                 _mark_sent(delivery, now=now)
                 outcome.sent += 1
     finally:
-        _closed(connection)
+        _close(connection)
     return outcome
 
 
@@ -175,7 +176,7 @@ def _open_connection() -> BaseEmailBackend:
     return connection
 
 
-def _closed(connection: BaseEmailBackend | None) -> None:
+def _close(connection: BaseEmailBackend | None) -> None:
     if connection is not None:
         try:
             connection.close()

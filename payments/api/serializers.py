@@ -1,5 +1,7 @@
 """The JSON of an invoice."""
 
+from typing import Any, ClassVar
+
 from rest_framework import serializers
 
 from payments.models import Invoice, InvoiceLine
@@ -27,7 +29,7 @@ class InvoiceSerializer(StrictModelSerializer):
 
     class Meta:
         model = Invoice
-        fields = (
+        fields: ClassVar[Any] = (
             "id", "number", "subject", "provider", "payer", "booking", "state", "total", "due_at", "paid_at",
             "voided_at", "created_at",
         )  # fmt: skip
@@ -42,5 +44,5 @@ class InvoiceDetailSerializer(InvoiceSerializer):
     lines = InvoiceLineSerializer(many=True, read_only=True)
 
     class Meta(InvoiceSerializer.Meta):
-        fields = (*InvoiceSerializer.Meta.fields, "lines")  # type: ignore[assignment]
+        fields: ClassVar[Any] = (*InvoiceSerializer.Meta.fields, "lines")
         read_only_fields = fields

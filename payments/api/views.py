@@ -6,6 +6,7 @@ from payments.api.serializers import InvoiceDetailSerializer, InvoiceSerializer
 from payments.models import Invoice, InvoiceState
 from petplace.api import params
 from petplace.api.views import GenericViewSet
+from petplace.http import caller_of
 
 
 class InvoiceParams(params.Params):
@@ -23,7 +24,7 @@ class InvoiceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         return InvoiceSerializer if self.action == "list" else InvoiceDetailSerializer
 
     def get_queryset(self):
-        user = self.request.user
+        user = caller_of(self.request)
         found = Invoice.objects.visible_to(user).with_parties()
         if self.action != "list":
             return found.prefetch_related("lines__invoice")

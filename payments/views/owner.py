@@ -4,21 +4,22 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from payments.models import Invoice
+from petplace.http import SignedInRequest
 
 
 @login_required
-def invoices(request: HttpRequest) -> HttpResponse:
+def invoices(request: SignedInRequest) -> HttpResponse:
     """List what the user has to pay and has paid, newest first."""
     page = Paginator(Invoice.objects.paid_by(request.user).with_parties(), 20).get_page(request.GET.get("page"))
     return render(request, "payments/list.html", {"page_obj": page})
 
 
 @login_required
-def invoice(request: HttpRequest, uid: UUID) -> HttpResponse:
+def invoice(request: SignedInRequest, uid: UUID) -> HttpResponse:
     """Show one invoice with its lines, ready to be printed."""
     found = get_object_or_404(Invoice.objects.paid_by(request.user).with_parties().prefetch_related("lines"), uid=uid)
     return render(request, "payments/detail.html", {"invoice": found})

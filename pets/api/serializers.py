@@ -23,7 +23,7 @@ class FilePathField(serializers.Field):
         super().__init__(source="*", read_only=True, allow_null=True)
 
     def to_representation(self, row: Any) -> str | None:
-        if not getattr(row, self.field_name):
+        if not getattr(row, str(self.field_name)):
             return None
         return reverse(self.route, args=[row.pet.uid, row.uid] if self.arguments else [row.uid])
 

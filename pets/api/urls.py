@@ -1,11 +1,13 @@
 """Paths of the REST API under `/api/v1/`."""
 
+from typing import Any
+
 from django.urls import URLPattern, URLResolver, path
 
 from pets.api import views
 
-LIST = {"get": "list", "post": "create"}
-DETAIL = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+LIST: Any = {"get": "list", "post": "create"}
+DETAIL: Any = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("pets/", views.PetViewSet.as_view(LIST), name="api-pets"),

@@ -23,6 +23,7 @@ from petplace.api import params
 from petplace.api.idempotency import idempotent
 from petplace.api.parsers import UploadParser
 from petplace.api.views import ApiView, GenericViewSet
+from petplace.http import caller_of
 from petplace.uploads import clean_document, clean_photo, private_response
 from pets import domain, permissions
 from pets.api import serializers
@@ -37,13 +38,13 @@ FILE_ANSWER = {
 
 def today_of(request: Request) -> date:
     """Return the caller's local date: what is "in the past" is theirs to say."""
-    return timezone.localdate(timezone=zone_of(request.user))
+    return timezone.localdate(timezone=zone_of(caller_of(request)))
 
 
 def pet_for(request: Request, uid: UUID) -> Pet:
     """Return a pet that the caller may read, and for a change, own."""
-    pet = visible_pet(request.user, uid, now=timezone.now())
-    if request.method not in SAFE_METHODS and not permissions.can_edit(request.user, pet):
+    pet = visible_pet(caller_of(request), uid, now=timezone.now())
+    if request.method not in SAFE_METHODS and not permissions.can_edit(caller_of(request), pet):
         raise PermissionDenied("Only the owner can change this.")
     return pet
 
@@ -60,12 +61,12 @@ class PetViewSet(mixins.ListModelMixin, GenericViewSet):
     queryset = Pet.objects.none()
 
     def get_queryset(self) -> QuerySet[Pet]:
-        own = Pet.objects.owned_by(self.request.user)
+        own = Pet.objects.owned_by(caller_of(self.request))
         return own.archived() if self.params()["archived"] else own.active()
 
     @idempotent
     def create(self, request: Request) -> Response:
-        pet = domain.create(request.user, today=today_of(request), **self._read())
+        pet = domain.create(caller_of(request), today=today_of(request), **self._read())
         return Response(self.get_serializer(pet).data, status=status.HTTP_201_CREATED)
 
     def retrieve(self, request: Request, id: UUID) -> Response:
@@ -101,7 +102,7 @@ class _PassportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generic
 
     def get_queryset(self) -> QuerySet[Any]:
         pet = pet_for(self.request, self.kwargs["pet_id"])
-        return self.queryset.model._default_manager.filter(pet=pet).select_related("pet")
+        return super().get_queryset().model._default_manager.filter(pet=pet).select_related("pet")
 
     @idempotent
     def create(self, request: Request, pet_id: UUID) -> Response:
@@ -154,7 +155,7 @@ class CareRecordViewSet(_PassportViewSet):
     queryset = CareRecord.objects.none()
 
     def add(self, pet: Pet, data: dict[str, Any]) -> CareRecord:
-        return domain.add_record(pet, by=self.request.user, today=today_of(self.request), **data)
+        return domain.add_record(pet, by=caller_of(self.request), today=today_of(self.request), **data)
 
     def change(self, row: CareRecord, data: dict[str, Any]) -> CareRecord:
         return domain.update_record(row, today=today_of(self.request), **data)

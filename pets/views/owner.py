@@ -5,7 +5,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import prefetch_related_objects
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,28 +13,29 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from petplace.errors import DomainError
+from petplace.http import SignedInRequest
 from pets import domain, permissions
 from pets.forms import CareRecordForm, DomainForm, PetForm, VaccinationForm
 from pets.models import CareRecord, Pet, Vaccination
 from pets.views.access import visible_pet
 
 
-def own_pet(request: HttpRequest, uid: UUID) -> Pet:
+def own_pet(request: SignedInRequest, uid: UUID) -> Pet:
     return get_object_or_404(Pet.objects.owned_by(request.user), uid=uid)
 
 
 @login_required
-def pets(request: HttpRequest) -> HttpResponse:
+def pets(request: SignedInRequest) -> HttpResponse:
     """Show the pets as cards, each with the state of its vaccinations."""
     today = timezone.localdate()
     found = list(Pet.objects.owned_by(request.user).prefetch_related("vaccinations"))
-    cards = [{"pet": pet, "facts": pet.facts_on(today), **_badge(pet, today)} for pet in found]
+    cards = [(pet, {"pet": pet, "facts": pet.facts_on(today), **_badge(pet, today)}) for pet in found]
     return render(
         request,
         "pets/list.html",
         {
-            "cards": [card for card in cards if not card["pet"].is_archived],
-            "archived": [card for card in cards if card["pet"].is_archived],
+            "cards": [card for pet, card in cards if not pet.is_archived],
+            "archived": [card for pet, card in cards if pet.is_archived],
         },
     )
 
@@ -50,7 +51,7 @@ def _badge(pet: Pet, today) -> dict[str, str]:
 
 
 @login_required
-def detail(request: HttpRequest, uid: UUID) -> HttpResponse:
+def detail(request: SignedInRequest, uid: UUID) -> HttpResponse:
     """Show the passport; a provider that cares for the pet reads it, too."""
     now, today = timezone.now(), timezone.localdate()
     pet = visible_pet(request.user, uid, now=now)
@@ -74,7 +75,7 @@ def detail(request: HttpRequest, uid: UUID) -> HttpResponse:
 
 
 @login_required
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: SignedInRequest) -> HttpResponse:
     """Add a pet, then go back to where it was asked for (a booking), or to its passport."""
     form = PetForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
@@ -91,7 +92,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-def edit(request: HttpRequest, uid: UUID) -> HttpResponse:
+def edit(request: SignedInRequest, uid: UUID) -> HttpResponse:
     """Change what is known about a pet."""
     pet = own_pet(request, uid)
     form = PetForm(request.POST or None, request.FILES or None, instance=pet)
@@ -110,7 +111,7 @@ def edit(request: HttpRequest, uid: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def archive(request: HttpRequest, uid: UUID) -> HttpResponse:
+def archive(request: SignedInRequest, uid: UUID) -> HttpResponse:
     pet = domain.archive(own_pet(request, uid), now=timezone.now())
     messages.success(request, f"{pet.name} is in the archive. The history stays.")
     return redirect("pets:list")
@@ -118,7 +119,7 @@ def archive(request: HttpRequest, uid: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def restore(request: HttpRequest, uid: UUID) -> HttpResponse:
+def restore(request: SignedInRequest, uid: UUID) -> HttpResponse:
     pet = domain.restore(own_pet(request, uid))
     messages.success(request, f"{pet.name} is back.")
     return redirect(pet)
@@ -126,7 +127,7 @@ def restore(request: HttpRequest, uid: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def remove(request: HttpRequest, uid: UUID) -> HttpResponse:
+def remove(request: SignedInRequest, uid: UUID) -> HttpResponse:
     """Delete a pet, or archive it when bookings name it."""
     pet = own_pet(request, uid)
     kept = domain.remove(pet, now=timezone.now())
@@ -138,7 +139,7 @@ def remove(request: HttpRequest, uid: UUID) -> HttpResponse:
 
 
 @login_required
-def vaccination_add(request: HttpRequest, uid: UUID) -> HttpResponse:
+def vaccination_add(request: SignedInRequest, uid: UUID) -> HttpResponse:
     pet = own_pet(request, uid)
     form = VaccinationForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
@@ -156,7 +157,7 @@ def vaccination_add(request: HttpRequest, uid: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def vaccination_remove(request: HttpRequest, uid: UUID, row: UUID) -> HttpResponse:
+def vaccination_remove(request: SignedInRequest, uid: UUID, row: UUID) -> HttpResponse:
     pet = own_pet(request, uid)
     domain.remove_vaccination(get_object_or_404(Vaccination, pet=pet, uid=row))
     messages.success(request, "The vaccination is struck out.")
@@ -164,7 +165,7 @@ def vaccination_remove(request: HttpRequest, uid: UUID, row: UUID) -> HttpRespon
 
 
 @login_required
-def record_add(request: HttpRequest, uid: UUID) -> HttpResponse:
+def record_add(request: SignedInRequest, uid: UUID) -> HttpResponse:
     pet = own_pet(request, uid)
     form = CareRecordForm(request.POST or None, request.FILES or None, initial={"on": timezone.localdate()})
     if request.method == "POST" and form.is_valid():
@@ -186,19 +187,19 @@ def record_add(request: HttpRequest, uid: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def record_remove(request: HttpRequest, uid: UUID, row: UUID) -> HttpResponse:
+def record_remove(request: SignedInRequest, uid: UUID, row: UUID) -> HttpResponse:
     pet = own_pet(request, uid)
     domain.remove_record(get_object_or_404(CareRecord, pet=pet, uid=row))
     messages.success(request, "The entry is struck out.")
     return redirect(pet)
 
 
-def _form_page(request: HttpRequest, form: DomainForm, title: str, label: str, cancel: str) -> HttpResponse:
+def _form_page(request: SignedInRequest, form: DomainForm, title: str, label: str, cancel: str) -> HttpResponse:
     context = {"form": form, "title": title, "label": label, "back": _next(request) or cancel, "next": _next(request)}
     return render(request, "pets/form.html", context)
 
 
-def _next(request: HttpRequest) -> str:
+def _next(request: SignedInRequest) -> str:
     """Return the page that asked, if it is one of ours."""
     url = request.POST.get("next") or request.GET.get("next") or ""
     return url if url_has_allowed_host_and_scheme(url, {request.get_host()}, request.is_secure()) else ""

@@ -12,6 +12,7 @@ from bookings.models import Booking
 from petplace.api.fields import parse_uuid
 from petplace.api.idempotency import idempotent
 from petplace.api.views import ApiView, GenericViewSet
+from petplace.http import caller_of
 from providers.models import Provider
 from reviews import domain
 from reviews.api.serializers import ReviewInputSerializer, ReviewSerializer
@@ -27,7 +28,7 @@ class BookingReviewView(ApiView):
     def booking(self, request: Request, id: str) -> Booking:
         uid = parse_uuid(id)
         named = {"uid": uid} if uid else {"reference": id.upper()}
-        return get_object_or_404(Booking.objects.visible_to(request.user), **named)
+        return get_object_or_404(Booking.objects.visible_to(caller_of(request)), **named)
 
     @extend_schema(operation_id="booking_review_retrieve", responses=ReviewSerializer)
     def get(self, request: Request, id: str) -> Response:
@@ -44,7 +45,7 @@ class BookingReviewView(ApiView):
         booking = self.booking(request, id)
         form = ReviewInputSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        review = domain.write(booking, by=request.user, **form.validated_data, now=timezone.now())
+        review = domain.write(booking, by=caller_of(request), **form.validated_data, now=timezone.now())
         written = Review.objects.with_author().get(pk=review.pk)
         return Response(ReviewSerializer(written).data, status=status.HTTP_201_CREATED)
 
@@ -58,5 +59,5 @@ class ProviderReviewsViewSet(mixins.ListModelMixin, GenericViewSet):
     queryset = Review.objects.none()
 
     def get_queryset(self):
-        provider = get_object_or_404(Provider.objects.visible_to(self.request.user), uid=self.kwargs["id"])
+        provider = get_object_or_404(Provider.objects.visible_to(caller_of(self.request)), uid=self.kwargs["id"])
         return Review.objects.of(provider).with_author()

@@ -2,18 +2,19 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
 from bookings.models import Booking
 from petplace.errors import DomainError
+from petplace.http import SignedInRequest
 from reviews import domain, permissions
 from reviews.forms import ReviewForm
 
 
 @login_required
-def write(request: HttpRequest, reference: str) -> HttpResponse:
+def write(request: SignedInRequest, reference: str) -> HttpResponse:
     """Ask for the review of a completed visit; show the one that is there."""
     booking = get_object_or_404(
         Booking.objects.owned_by(request.user).select_related("provider", "service", "review"), reference=reference

@@ -4,9 +4,11 @@ import datetime as dt
 import uuid
 
 import pytest
+from django.test import RequestFactory
 from django.urls import reverse
 from rest_framework.test import APIClient
 
+from messaging import context_processors
 from messaging.domain import cancel, notify
 from messaging.models import Delivery, DeliveryState, Notification
 from tests.factories import NOW, StaffFactory, UserFactory
@@ -226,7 +228,7 @@ def test_admin_shows_what_failed_and_sends_it_again(staff):
     assert (dead.state, dead.attempts, dead.due_at) == (DeliveryState.WAITING, 0, NOW)
     text = response.content.decode()
     assert "1 will be sent again." in text
-    assert f"{waiting.uid}: Only a delivery that was given up can be sent again." in text
+    assert f"Delivery {waiting.uid}: Only a delivery that was given up can be sent again." in text
 
 
 def test_admin_says_nothing_of_success_when_nothing_was_sent(staff):
@@ -258,3 +260,7 @@ def test_people_read_names():
     delivery = tell(UserFactory(), title="Hello").deliveries.get(channel="email")
 
     assert (str(delivery.notification), str(delivery)) == ("Hello", "email waiting")
+
+
+def test_pages_without_a_person_count_nothing():
+    assert context_processors.unread(RequestFactory().get("/")) == {"unread_count": 0}

@@ -334,3 +334,24 @@ def test_database_refuses_impossible_vaccinations(change, constraint):
 def test_people_read_names():
     assert (str(Pet(name="Rex")), str(CareRecord(kind="note", on=TODAY))) == ("Rex", "Note on 2026-11-17")
     assert str(Vaccination(vaccine="rabies", valid_until=TODAY)) == "Rabies until 2026-11-17"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_forgetting_an_owner_deletes_pets_and_leaves_booked_ones_nameless(tmp_path):
+    booked = make_booking().pets.get()
+    owner = booked.owner
+    domain.set_photo(booked, a_file())
+    Pet.objects.filter(pk=booked.pk).update(breed="Beagle", notes="Afraid of MARKER", vet_phone="+49 30 123")
+    VaccinationFactory(pet=booked)
+    CareRecordFactory(pet=booked)
+    PetFactory(owner=owner)
+    foreign = PetFactory()
+
+    domain.forget_owner(owner, NOW)
+
+    left = Pet.objects.get(owner=owner)
+    assert (left.pk, left.name, left.breed, left.notes, left.vet_phone) == (booked.pk, "Former pet", "", "", "")
+    assert left.is_archived
+    assert (Vaccination.objects.count(), CareRecord.objects.count()) == (0, 0)
+    assert files_in(tmp_path) == []
+    assert Pet.objects.get(pk=foreign.pk).name == foreign.name
