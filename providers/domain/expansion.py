@@ -1,6 +1,6 @@
 """Local opening rules to instants, for every resource, in this one place.
 
-How the clock's two odd nights are read (docs/architecture.md):
+How the clock's two odd nights are read (docs/adr/0002-open-hours-are-expanded.md):
 
 * Hours that touch, in one day or over midnight, are one span before anything is converted: a resource that is always
   there has no seam, and its days have 23 or 25 real hours when the clock changes.

@@ -92,7 +92,7 @@ class TimeOff(PublicModel):
 class OpenHours(models.Model):
     """The rules of a resource, expanded to instants up to the horizon. Bookings are not in it.
 
-    A table of its own, so that a refresh never waits for a reservation that holds the resource's row.
+    A table of its own, so that a refresh rewrites nothing else. It is written under the lock on the resource's row.
     """
 
     resource = models.OneToOneField(Resource, on_delete=models.CASCADE, primary_key=True, related_name="open_hours")

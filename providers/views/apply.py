@@ -7,12 +7,15 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
+from accounts.models import User
 from petplace.errors import DomainError
+from providers import permissions
 from providers.domain import applications, branches, services
 from providers.forms.place import BranchForm
 from providers.forms.profile import ApplyForm
 from providers.forms.service import ServiceForm
 from providers.models import Provider
+from providers.states import TRANSITIONS
 from providers.views.access import TeamRequest, manager_page
 
 STEPS = ("You", "Place", "First service", "Hand in")
@@ -25,13 +28,14 @@ def index(request: TeamRequest) -> HttpResponse:
     if not mine:
         return redirect("provider:apply")
     if len(mine) == 1:
-        return redirect(start_page(mine[0]), slug=mine[0].slug)
+        return redirect(start_page(mine[0], request.user), slug=mine[0].slug)
     return render(request, "providers/choose.html", {"providers": mine})
 
 
-def start_page(provider: Provider) -> str:
-    """Return the name of the page that a member of the team starts from."""
-    return "provider:documents" if provider.state in ("draft", "rejected") else "provider:today"
+def start_page(provider: Provider, user: User) -> str:
+    """Return the name of the page that a member of the team starts from: managers of an unfinished one, its papers."""
+    is_unfinished = provider.state in TRANSITIONS["submit"][0]
+    return "provider:documents" if is_unfinished and permissions.can_manage(user, provider) else "provider:today"
 
 
 @login_required
