@@ -173,6 +173,12 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+UPLOAD_MAX_BODY_BYTES = 25_000_000  # of a form with files; more is refused before it is read
+FILE_UPLOAD_HANDLERS = [
+    "petplace.uploads.CappedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 PHOTO_MAX_BYTES = 10_000_000
 PHOTO_MAX_PIXELS = 40_000_000  # of a JPEG, which is decoded at a fraction of its size
 PHOTO_MAX_PIXELS_WHOLE = 12_000_000  # of formats that must be decoded whole

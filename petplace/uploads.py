@@ -16,8 +16,9 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.core.files.base import ContentFile, File
+from django.core.files.uploadhandler import FileUploadHandler
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpResponse
 from django.utils.http import content_disposition_header
@@ -82,6 +83,27 @@ def clean_document(file: File[bytes]) -> ContentFile[bytes]:
         except Exception:  # the same for the reader of PDFs
             raise ValidationError("This PDF cannot be read. Please save it again.", code="not_a_document") from None
     return ContentFile(data, name=f"{uuid.uuid4()}.pdf")
+
+
+class CappedUploadHandler(FileUploadHandler):
+    """Refuse a body that says it is too large, before a byte of it is stored. The first of the upload handlers."""
+
+    def handle_raw_input(
+        self,
+        input_data: Any,
+        META: Any,  # noqa: N803  Django names it so
+        content_length: int,
+        boundary: Any,
+        encoding: Any = None,
+    ) -> None:
+        if content_length > settings.UPLOAD_MAX_BODY_BYTES:
+            raise RequestDataTooBig(f"A request of {content_length} bytes is too large.")
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:
+        return None
 
 
 class PhotoField(forms.FileField):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework import parsers, status
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
@@ -41,6 +42,14 @@ class StrictJSONParser(parsers.JSONParser):
 
 class UploadParser(parsers.MultiPartParser):
     """For views that take files: set ``parser_classes = [UploadParser]`` there and only there."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RequestDataTooBig:
+            raise TooLarge(f"The request is larger than {settings.UPLOAD_MAX_BODY_BYTES:,} bytes.") from None
 
 
 def parse_json(raw: bytes) -> Any:

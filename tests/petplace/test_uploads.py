@@ -9,14 +9,18 @@ from pathlib import PurePosixPath
 
 import pytest
 from django import forms
-from django.core.exceptions import ValidationError
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import Http404
+from django.http import Http404, HttpRequest
+from django.test import RequestFactory
 from PIL import Image
 from pypdf import PdfReader
+from rest_framework.request import Request
 
 from petplace import uploads
+from petplace.api.parsers import TooLarge, UploadParser
 from tests import uploads_corpus as corpus
 
 
@@ -329,3 +333,27 @@ def test_private_paper_is_a_download(name, kind):
 def test_private_answer_without_a_file_is_404(stored):
     with pytest.raises(Http404):
         uploads.private_response(stored)
+
+
+def posted(size: int) -> HttpRequest:
+    request = RequestFactory().post("/", {"photo": SimpleUploadedFile("a.jpg", b"x" * size)})
+    request.user = AnonymousUser()
+    return request
+
+
+def test_body_that_says_it_is_too_large_is_not_read(settings):
+    settings.UPLOAD_MAX_BODY_BYTES = 1000
+    request = posted(2000)
+
+    with pytest.raises(RequestDataTooBig):
+        _ = request.FILES
+
+    assert posted(500).FILES["photo"].size == 500
+
+
+def test_api_answers_413_to_a_body_that_is_too_large(settings):
+    settings.UPLOAD_MAX_BODY_BYTES = 1000
+
+    with pytest.raises(TooLarge) as caught:
+        _ = Request(posted(2000), parsers=[UploadParser()]).data
+    assert (caught.value.status_code, str(caught.value.detail)) == (413, "The request is larger than 1,000 bytes.")
