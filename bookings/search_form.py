@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.http import QueryDict
 
 from bookings.domain import search
 from petplace.money import exponent, format_money
@@ -52,11 +53,12 @@ class SearchForm(forms.Form):
     ordering = forms.ChoiceField(required=False, choices=list(ORDERINGS.items()))
     page = forms.IntegerField(required=False, min_value=1, max_value=search.CAP)
 
-    def __init__(self, data: Any, *, now: datetime) -> None:
+    def __init__(self, data: QueryDict, *, now: datetime) -> None:
         data = data.copy()
         # An empty option of a list is no choice.
         data.setlist("species", [one for one in data.getlist("species") if one])
         super().__init__(data)
+        self.given = data
         self.now = now
 
     def clean_radius_km(self) -> float:
@@ -136,9 +138,9 @@ class Asked:
         form.is_valid()
         data = form.cleaned_data
         values = {
-            name: form.data.getlist(name) if name == "species" else form.data.get(name)
+            name: form.given.getlist(name) if name == "species" else form.given.get(name)
             for name in form.fields
-            if data.get(name) not in (None, "", []) and name not in form.errors and form.data.get(name)
+            if data.get(name) not in (None, "", []) and name not in form.errors and form.given.get(name)
         }
         if isinstance(values.get("species"), list):
             values["species"] = data["species"]

@@ -59,7 +59,7 @@ SELECT resource.kind,
    AND resource.is_active
    AND resource.kind = ANY(%(needs)s)
    AND (resource.skills = '{}' OR %(kind)s = ANY(resource.skills))
-   AND upper(gap) - lower(gap) >= %(length)s
+   AND upper(gap) - lower(gap) >= make_interval(secs => %(length)s)
 """
 
 
@@ -144,7 +144,7 @@ def _keep_free(service: Service, spans: Sequence[tuple[int, int]]) -> list[Slot]
                 "branch": service.branch_id,
                 "needs": list(service.needs),
                 "kind": service.kind,
-                "length": timedelta(seconds=shortest + before + after),
+                "length": shortest + before + after,
             },
         )
         gaps = cursor.fetchall()

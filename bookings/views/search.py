@@ -71,7 +71,7 @@ def _frame(form: SearchForm, asked: Asked) -> dict[str, Any]:
         "asked": asked,
         "place": asked.place,
         "query": query,
-        "values": {**form.data.dict(), "species": species[0] if species else "", "pets": asked.values.get("pets", 1)},
+        "values": {**form.given.dict(), "species": species[0] if species else "", "pets": asked.values.get("pets", 1)},
         "service_kinds": ServiceKind.choices,
         "species_choices": Species.choices,
         "chips": asked.chips(),
