@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.contrib.postgres.fields.ranges import DateTimeTZRange
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db import models
 from psycopg.types.multirange import TimestamptzMultirange
 

@@ -14,7 +14,7 @@ from django.db.models.fields.files import FieldFile
 
 from accounts.models import User
 from petplace.errors import DomainError, InvalidInput
-from pets import validators
+from pets import checks
 from pets.models import CareRecord, Pet, Vaccination
 
 PET_FIELDS = frozenset(
@@ -40,7 +40,7 @@ def create(owner: User, *, today: date, photo: File[bytes] | None = None, **fiel
         raise DomainError(f"You can have {settings.PETS_PER_OWNER} pets here at most.", code="too_many")
     pet = Pet(owner=owner)
     _apply(pet, fields, PET_FIELDS)
-    _check(pet, validators.problems_of_pet, today)
+    _check(pet, checks.problems_of_pet, today)
     if photo is not None:
         pet.photo = photo
     pet.save()
@@ -52,7 +52,7 @@ def update(pet: Pet, *, today: date, **fields: Any) -> Pet:
     """Change what is known about a pet."""
     pet = Pet.objects.select_for_update(no_key=True).get(pk=pet.pk)
     _apply(pet, fields, PET_FIELDS)
-    _check(pet, validators.problems_of_pet, today)
+    _check(pet, checks.problems_of_pet, today)
     pet.save(update_fields=sorted(fields))
     return pet
 
@@ -100,7 +100,7 @@ def add_vaccination(pet: Pet, *, today: date, document: File[bytes] | None = Non
     _check_room(pet, pet.vaccinations.count())
     vaccination = Vaccination(pet=pet)
     _apply(vaccination, fields, VACCINATION_FIELDS)
-    _check(vaccination, validators.problems_of_vaccination, today)
+    _check(vaccination, checks.problems_of_vaccination, today)
     if document is not None:
         vaccination.document = document
     vaccination.save()
@@ -112,7 +112,7 @@ def update_vaccination(vaccination: Vaccination, *, today: date, **fields: Any) 
     """Correct a vaccination."""
     vaccination = Vaccination.objects.select_for_update(no_key=True).get(pk=vaccination.pk)
     _apply(vaccination, fields, VACCINATION_FIELDS)
-    _check(vaccination, validators.problems_of_vaccination, today)
+    _check(vaccination, checks.problems_of_vaccination, today)
     vaccination.save(update_fields=sorted(fields))
     return vaccination
 
@@ -137,7 +137,7 @@ def add_record(
     _check_room(pet, pet.care_records.count())
     record = CareRecord(pet=pet, recorded_by=by)
     _apply(record, fields, RECORD_FIELDS)
-    _check(record, validators.problems_of_record, today)
+    _check(record, checks.problems_of_record, today)
     if attachment is not None:
         record.attachment = attachment
     record.save()
@@ -149,7 +149,7 @@ def update_record(record: CareRecord, *, today: date, **fields: Any) -> CareReco
     """Correct an entry."""
     record = CareRecord.objects.select_for_update(no_key=True, of=("self",)).get(pk=record.pk)
     _apply(record, fields, RECORD_FIELDS)
-    _check(record, validators.problems_of_record, today)
+    _check(record, checks.problems_of_record, today)
     record.save(update_fields=sorted(fields))
     return record
 

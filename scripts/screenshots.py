@@ -1,7 +1,7 @@
 """Take pictures of the running demo with Chromium.
 
 ``python scripts/screenshots.py`` makes the two pictures of the README. With ``--all DIR`` it visits the main pages as
-each kind of person, at phone and desktop width, light and dark, and also runs axe on them (exit 1 on a serious finding).
+each kind of person, at phone and desktop width, light and dark, and runs axe on them (exit 1 on a serious finding).
 The demo must be running (``make run``).
 """
 

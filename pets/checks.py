@@ -1,4 +1,4 @@
-"""Checks shared by the domain, forms and serializers of this app. ``today`` is the reader's local date."""
+"""What may be wrong with a pet and its papers, whichever door they came through. ``today`` is the reader's date."""
 
 import re
 from datetime import date, timedelta
