@@ -105,7 +105,7 @@ def _requote(booking: Booking, pets: list[Pet], *, is_owner: bool, now: datetime
     if not is_owner and price.total > booking.total:
         price = pricing.Price(booking.currency, tuple(quotes.lines_of(old_quote)), old_terms.units)
     terms = cancellation.terms(service, booking.provider, booking.starts_at, price)
-    if is_owner and len(old_terms.rows) > 1 and old_terms.row(now) != old_terms.rows[0]:
+    if is_owner and old_terms.refund(now) < old_terms.total:
         terms = terms.without_full_refund()
     quote = quotes.save(
         owner=booking.owner,
