@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import orjson
 from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.decorators import method_decorator
@@ -18,6 +17,7 @@ from rest_framework.views import APIView
 
 from petplace.api import problems
 from petplace.api.params import Params
+from petplace.api.renderers import JSONRenderer
 
 
 class _Common:
@@ -80,7 +80,8 @@ class SchemaView(ApiView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponse:
         if not SchemaView._document:
-            SchemaView._document = orjson.dumps(SchemaGenerator().get_schema(request=None, public=True))
+            made = SchemaGenerator().get_schema(request=None, public=True)
+            SchemaView._document = JSONRenderer().render(made)
         answer = HttpResponse(SchemaView._document, content_type="application/vnd.oai.openapi+json")
         answer["Cache-Control"] = f"public, max-age={self.cache_seconds}"
         return answer
