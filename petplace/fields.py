@@ -3,8 +3,8 @@
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from django.db import models
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from psycopg.types.multirange import TimestamptzMultirange
 
 if TYPE_CHECKING:
