@@ -15,7 +15,7 @@ from petplace import limits
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def set_password(self, user: User, password: str) -> None:
         """Change and reset go through the domain, so that tokens end here as they do over the API."""
-        if user.pk is None:  # sign-up: nothing to end yet
+        if user._state.adding:  # sign-up: nothing to end yet
             super().set_password(user, password)
         else:
             credentials.set_password(user, password, now=timezone.now())

@@ -4,7 +4,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -14,11 +14,12 @@ from accounts.domain import closing, families, profile
 from accounts.forms import CloseForm, ProfileForm
 from accounts.models import TokenFamily
 from petplace.errors import DomainError
+from petplace.http import SignedInRequest
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def settings(request: HttpRequest) -> HttpResponse:
+def settings(request: SignedInRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
         profile.update(request.user, **form.changes)
@@ -35,7 +36,7 @@ def settings(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def apps(request: HttpRequest) -> HttpResponse:
+def apps(request: SignedInRequest) -> HttpResponse:
     """Apps that are signed in over the API."""
     signed_in = TokenFamily.objects.live(request.user, now=timezone.now())
     return render(request, "accounts/apps.html", {"families": signed_in})
@@ -43,7 +44,7 @@ def apps(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def end_app(request: HttpRequest, uid: str) -> HttpResponse:
+def end_app(request: SignedInRequest, uid: str) -> HttpResponse:
     family = get_object_or_404(TokenFamily, uid=uid, user=request.user)
     families.end_family(family, now=timezone.now())
     messages.success(request, "The app is signed out.")
@@ -52,7 +53,7 @@ def end_app(request: HttpRequest, uid: str) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def close(request: HttpRequest) -> HttpResponse:
+def close(request: SignedInRequest) -> HttpResponse:
     form = CloseForm(request.POST or None, user=request.user)
     if request.method == "POST" and form.is_valid():
         try:

@@ -5,6 +5,8 @@ Whether it can happen *now* is decided by the domain, under lock; ``allowed_acti
 
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import AnonymousUser
+
 from accounts.models import User
 from bookings.models import Booking
 from bookings.states import Action, BookingState, Side, sources
@@ -14,7 +16,7 @@ from providers.models import Membership
 START_EARLY = timedelta(hours=1)
 
 
-def sides_of(user: User, booking: Booking, *, teams: frozenset[int] | None = None) -> tuple[Side, ...]:
+def sides_of(user: User | AnonymousUser, booking: Booking, *, teams: frozenset[int] | None = None) -> tuple[Side, ...]:
     """Return all the sides that ``user`` is on, the provider's first: someone may book at a business of their own.
 
     ``teams`` are the keys of the providers that ``user`` works for, where a list has asked for them once.

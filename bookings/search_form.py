@@ -54,11 +54,10 @@ class SearchForm(forms.Form):
     page = forms.IntegerField(required=False, min_value=1, max_value=search.CAP)
 
     def __init__(self, data: QueryDict, *, now: datetime) -> None:
-        data = data.copy()
+        self.given = data.copy()
         # An empty option of a list is no choice.
-        data.setlist("species", [one for one in data.getlist("species") if one])
-        super().__init__(data)
-        self.given = data
+        self.given.setlist("species", [one for one in data.getlist("species") if one])
+        super().__init__(self.given)
         self.now = now
 
     def clean_radius_km(self) -> float:

@@ -4,7 +4,7 @@ Redis away means no limit: care that cannot be booked is worse than a guess too 
 """
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.cache import cache
@@ -20,7 +20,7 @@ def parse_rate(rate: str) -> tuple[int, int]:
 
 
 def rate_of(scope: str) -> tuple[int, int]:
-    rates: dict[str, str] = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    rates = cast(dict[str, str], settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"])
     return parse_rate(rates[scope])
 
 

@@ -98,4 +98,4 @@ def claim_of(token: Token) -> Claim:
 
 
 def _expiry(now: datetime) -> datetime:
-    return now + RefreshToken.lifetime  # type: ignore[no-any-return]
+    return now + RefreshToken.lifetime

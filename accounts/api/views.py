@@ -16,8 +16,10 @@ from accounts import mail, permissions, resets
 from accounts.api import serializers, tokens
 from accounts.domain import closing, credentials, profile, verification
 from accounts.models import User
+from petplace.api.serializers import StrictSerializer
 from petplace.api.throttling import SignInThrottle, count_account
 from petplace.api.views import ApiView
+from petplace.http import caller_of
 from providers.domain import places
 
 SENT = "If there is an account with this address, a letter is on its way."
@@ -30,7 +32,7 @@ class PublicView(ApiView):
     authentication_classes = []
     throttle_classes = [SignInThrottle]
 
-    def read(self, serializer_class: type[serializers.serializers.StrictSerializer]) -> dict[str, Any]:
+    def read(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
         serializer = serializer_class(data=self.request.data, context={"request": self.request})
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
@@ -117,7 +119,7 @@ class PasswordChangeView(ApiView):
         """Set a new password. Every token and session ends; the answer has the only tokens that work."""
         serializer = serializers.PasswordChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user, data, now = request.user, serializer.validated_data, timezone.now()
+        user, data, now = caller_of(request), serializer.validated_data, timezone.now()
         count_account(user.email)
         if not user.check_password(data["current_password"]):
             raise ValidationError({"current_password": ["This is not your password."]})
@@ -194,12 +196,12 @@ class MeView(ApiView):
         serializer = serializers.UserSerializer(request.user, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         changes = places_filled(serializer.validated_data)
-        return Response(serializers.UserSerializer(profile.update(request.user, **changes)).data)
+        return Response(serializers.UserSerializer(profile.update(caller_of(request), **changes)).data)
 
     @extend_schema(responses={204: None}, operation_id="close_me")
     def delete(self, request: Request) -> Response:
         """Close the account for good: what identifies the person goes. Refused (409) while something is open."""
-        closing.close(request.user, now=timezone.now())
+        closing.close(caller_of(request), now=timezone.now())
         return Response(status=204)
 
 

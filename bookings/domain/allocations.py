@@ -184,7 +184,8 @@ def _parameters(ask: Ask) -> dict[str, object]:
 def _rows(sql: str, parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _message(ask: Ask) -> str:

@@ -30,13 +30,11 @@ def move(
     more. Raises SlotTakenError with alternatives when the new time is not free; the booking then stays as it was.
     """
     span = interval.for_request(booking.service, starts_at, ends_at or _same_length(booking, starts_at))
-    return reservation.reserving(
-        booking.service,
-        span,
-        booking.booking_pets.count(),
-        now,
-        lambda: _move(booking, span, by=by, resource=resource, now=now),
-    )
+
+    def reserve() -> Booking:
+        return _move(booking, span, by=by, resource=resource, now=now)
+
+    return reservation.reserving(booking.service, span, booking.booking_pets.count(), now, reserve)
 
 
 @retried

@@ -8,6 +8,7 @@ from typing import TypeVar
 from django.conf import settings
 
 from accounts.models import User
+from accounts.permissions import has_verified_email
 from bookings.domain import allocations, events, interval, lifecycle, problems, quotes, slots, sweeps
 from bookings.models import Booking, BookingPet, Quote
 from bookings.states import Action, BookingState, Side
@@ -33,12 +34,20 @@ def hold(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
 
     Raises allocations.SlotTakenError with the nearest alternatives, or what ``problems`` finds.
     """
-    return _reserving(quote, now, lambda: _hold_retried(quote, by=by, now=now, note=note, resource=resource))
+
+    def reserve() -> Booking:
+        return _hold_retried(quote, by=by, now=now, note=note, resource=resource)
+
+    return _reserving(quote, now, reserve)
 
 
 def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Resource | None = None) -> Booking:
     """Hold and place in one transaction: pending for a service on request, confirmed for an instant one."""
-    return _reserving(quote, now, lambda: _book_retried(quote, by=by, now=now, note=note, resource=resource))
+
+    def reserve() -> Booking:
+        return _book_retried(quote, by=by, now=now, note=note, resource=resource)
+
+    return _reserving(quote, now, reserve)
 
 
 @retried
@@ -199,7 +208,7 @@ def new_reference() -> str:
 def _check_person(by: User) -> None:
     if not by.is_active:
         raise NotAllowed
-    if settings.REQUIRE_VERIFIED_EMAIL and not by.emailaddress_set.filter(verified=True).exists():
+    if not has_verified_email(by):
         raise NotAllowed("Please confirm your e-mail address before you book.", code="email_not_verified")
 
 

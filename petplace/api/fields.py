@@ -167,19 +167,22 @@ class DecimalField(serializers.DecimalField):
     def __init__(self, max_digits: int | None = 12, decimal_places: int | None = 2, **kwargs: Any) -> None:
         kwargs["coerce_to_string"] = False
         bound = 10 ** ((max_digits or 12) - (decimal_places or 0)) - 1
-        for name, default in (("min_value", -bound), ("max_value", bound)):
-            value = kwargs.get(name)
-            kwargs[name] = decimal.Decimal(str(default if value is None else value))
+        self.bounds = tuple(
+            decimal.Decimal(str(default if kwargs.get(name) is None else kwargs[name]))
+            for name, default in (("min_value", -bound), ("max_value", bound))
+        )
+        kwargs["min_value"], kwargs["max_value"] = self.bounds
+        self.step = decimal.Decimal(1).scaleb(-(decimal_places or 0))
         super().__init__(max_digits, decimal_places, **kwargs)
 
     def to_internal_value(self, data: Any) -> decimal.Decimal:
         if isinstance(data, bool) or not isinstance(data, int | float | decimal.Decimal):
             self.fail("invalid")
-        if not (self.min_value <= data <= self.max_value):
-            name = "min_value" if data < self.min_value else "max_value"
-            self.fail(name, **{name: getattr(self, name)})
-        step = decimal.Decimal(1).scaleb(-self.decimal_places)
-        return decimal.Decimal(str(data)).quantize(step, decimal.ROUND_HALF_UP)
+        lowest, highest = self.bounds
+        if not lowest <= data <= highest:
+            name, bound = ("min_value", lowest) if data < lowest else ("max_value", highest)
+            self.fail(name, **{name: bound})
+        return decimal.Decimal(str(data)).quantize(self.step, decimal.ROUND_HALF_UP)
 
     def to_representation(self, value: Any) -> float:
         return float(value)
@@ -187,7 +190,7 @@ class DecimalField(serializers.DecimalField):
     def openapi(self, direction: str) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "number", "format": "double"}
         if direction == "request":
-            schema |= {"minimum": float(self.min_value), "maximum": float(self.max_value)}
+            schema |= {"minimum": float(self.bounds[0]), "maximum": float(self.bounds[1])}
         return schema
 
 
@@ -266,7 +269,7 @@ class ListField(serializers.ListField):
     def to_internal_value(self, data: Any) -> list[Any]:
         if not isinstance(data, list):
             self.fail("not_a_list", input_type=type(data).__name__)
-        if len(data) > self.max_length:  # before looking at ten thousand of them
+        if self.max_length is not None and len(data) > self.max_length:  # before looking at ten thousand of them
             self.fail("max_length", max_length=self.max_length)
         return list(super().to_internal_value(data))
 
@@ -404,7 +407,7 @@ class UidListField(UidRelatedField):
             self.fail("does_not_exist", missing=", ".join(missing))
         return [found[uid] for uid in uids if uid is not None]
 
-    def to_representation(self, value: Any) -> list[str]:  # type: ignore[override]
+    def to_representation(self, value: Any) -> list[str]:
         items: Iterable[Any] = value.all() if hasattr(value, "all") else value
         return [str(item.uid) for item in items]
 

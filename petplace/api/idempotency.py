@@ -30,6 +30,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from petplace.api import problems
+from petplace.http import caller_of
 from petplace.models import IdempotencyKey
 
 HEADER = "Idempotency-Key"
@@ -63,7 +64,7 @@ def idempotent(handler: Handler) -> Handler:
 
 
 def _once(view: Any, request: Request, key: str, work: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    user_id, route, body_hash = request.user.pk, _route(request), _hash(request.data)
+    user_id, route, body_hash = caller_of(request).pk, _route(request), _hash(request.data)
     claim(user_id, route, key, body_hash)
     with transaction.atomic():
         row = lock(user_id, route, key)

@@ -131,7 +131,7 @@ def _api_error(error: exceptions.APIException) -> Response:
     if auth_header := getattr(error, "auth_header", None):
         answer["WWW-Authenticate"] = auth_header
     if isinstance(error, exceptions.Throttled):
-        answer["Retry-After"] = str(max(1, int(error.wait or 1)))
+        answer["Retry-After"] = str(max(1, int(getattr(error, "wait", None) or 1)))
     return answer
 
 

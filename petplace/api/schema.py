@@ -104,7 +104,7 @@ class AutoSchema(openapi.AutoSchema):
         return schema
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):
     target_class = "accounts.api.authentication.TokenAuthentication"
     name = "bearer"
 

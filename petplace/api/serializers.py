@@ -28,7 +28,7 @@ class _RefuseUnknown:
                     errors[str(name)] = ["This field cannot be written."]
             if errors:
                 raise serializers.ValidationError(errors)
-        return super().to_internal_value(data)  # type: ignore[misc]
+        return super().to_internal_value(data)
 
 
 class StrictSerializer(_RefuseUnknown, serializers.Serializer[Any]):

@@ -39,7 +39,7 @@ class _Common:
         return 'Bearer realm="api"'
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        answer: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        answer: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
         # ``_user``, not ``user``: asking would sign in, which is what may just have failed.
         is_anonymous = getattr(getattr(request, "_user", None), "is_anonymous", False)
         if self.cache_seconds and is_anonymous and answer.status_code == 200 and request.method in ("GET", "HEAD"):
