@@ -25,7 +25,7 @@ from petplace.embedded.process import ServerError, spawn, tail
 from petplace.embedded.servers import EmbeddedServers
 from petplace.embedded.supervisor import Program, Supervisor
 
-READY_TIMEOUT = 60.0  # seconds, from the start of the web process
+READY_TIMEOUT = 180.0  # seconds from the start of the web process; a busy machine may take long to load it
 DEMO_LOGINS = {"Pet owner": "owner", "Provider": "provider", "Staff": "staff"}
 
 
