@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from bookings.models import CalendarFeed
+from messaging.models import Notification
 from petplace.api.views import SchemaView
 from pets.models import Pet
 from providers.domain import documents, hours
@@ -196,6 +197,7 @@ def make_world() -> World:
         service, state="confirmed", owner=owner, pets=[pet], starts_at=NOW + dt.timedelta(days=2, hours=6)
     )
     feed = CalendarFeed.objects.create(user=owner, audience="owner")
+    notification = Notification.objects.create(user=owner, kind="x", key="x", title="x", due_at=NOW)
     ids = {
         "pets": pet.uid,
         "vaccinations": VaccinationFactory(pet=pet).uid,
@@ -215,6 +217,7 @@ def make_world() -> World:
         "reviews": review.uid,
         "calendar-feeds": feed.uid,
         "calendar": feed.token,
+        "notifications": notification.uid,
     }
     return World(
         owner=owner,

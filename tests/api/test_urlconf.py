@@ -163,6 +163,7 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
     rows = {
         "pets": ids["pets"],
         "payments": ids["invoices"],
+        "messaging": ids["notifications"],
         "document": ids["documents"],
         "branch": ids["branches"],
         "resource": ids["resources"],
