@@ -458,3 +458,16 @@ def test_a_taken_stay_offers_other_nights(boarding):
 
     assert answer.status_code == 409
     assert answer.context["alternatives"]
+
+
+def test_an_unproven_address_of_mail_is_asked_for_and_the_note_waits(settings):
+    service = make_service()
+    pet = PetFactory()
+    client = client_of(pet.owner)
+    settings.REQUIRE_VERIFIED_EMAIL = True
+
+    answer = client.post(hold_url(service), {"pet": str(pet.uid), "start": START, "note": "Ring twice."})
+
+    assert answer.url == reverse("account_email")
+    assert client.session[f"booking-note-{service.uid}"] == "Ring twice."
+    assert not Booking.objects.exists()
