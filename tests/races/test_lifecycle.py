@@ -82,7 +82,7 @@ def test_four_sweeps_at_once(requests_, host, report):
 def test_moves_that_swap(places, host, report):
     """A wants the time of B, B that of A, and somebody new wants one of them: nobody overlaps, nobody hangs.
 
-    With one place each is in the other's way; with two the swap goes through.
+    With one place each is in the other's way; with two there is room to pass.
     """
     world = World.build(3)
     for _ in range(places):
@@ -105,7 +105,12 @@ def test_moves_that_swap(places, host, report):
                 booking.refresh_from_db()
             live = Allocation.objects.filter(is_live=True, during__overlap=(start, start + 2 * HOUR))
             assert live.count() == 2 + (tally.outcomes[2] == "won")
-            assert tally.outcomes[:2] == (["slot_taken"] * 2 if places == 1 else ["won"] * 2)
+            if places == 1:
+                assert tally.counts == {"slot_taken": 3}
+            else:
+                # The later time holds both. At the earlier one B and the newcomer want what A leaves free.
+                assert tally.outcomes[0] == "won"
+                assert tally.counts["won"] >= 2
 
 
 def test_moves_to_one_place(host, report):
