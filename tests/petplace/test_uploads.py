@@ -228,7 +228,11 @@ def test_pdf_of_countless_objects_is_refused(monkeypatch):
     assert code_of(uploads.clean_document, corpus.pdf(), "x.pdf") == "not_a_document"
 
 
-@pytest.mark.parametrize("data", [b"%PDF-1.7\nnonsense", corpus.SVG, corpus.EPS, corpus.archive(), b"%PDF-1.4"])
+@pytest.mark.parametrize(
+    "data",
+    [b"%PDF-1.7\nnonsense", corpus.SVG, corpus.EPS, corpus.archive(), b"%PDF-1.4"],
+    ids=["pdf-of-nonsense", "svg", "eps", "archive", "pdf-without-a-body"],
+)
 def test_document_refuses_what_is_neither(data):
     assert code_of(uploads.clean_document, data, "x.pdf") == "not_a_document"
 
