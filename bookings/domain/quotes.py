@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.models import User
 from bookings.domain import cancellation, interval, pricing, problems
-from bookings.models import Booking, Quote, QuoteLine
+from bookings.models import Quote, QuoteLine
 from payments.domain.invoices import Line
 from payments.models import LineKind
 from petplace.errors import InvalidInput
@@ -116,10 +116,6 @@ def lines_of(quote: Quote) -> list[Line]:
 
 def asked_at(quote: Quote) -> datetime:
     return quote.expires_at - LIFE
-
-
-def addons_of(booking: Booking) -> list[AddOn]:
-    return list(booking.quote.addons.all())
 
 
 def _check_pets(owner: User, pets: Sequence[Pet]) -> None:
