@@ -136,7 +136,8 @@ DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 3)
 DATABASES["default"]["OPTIONS"].setdefault(
     "options",
-    "-c jit=off -c lock_timeout=2000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=15000",
+    f"-c jit=off -c lock_timeout={env.int('LOCK_TIMEOUT_MS', default=2000)}"
+    " -c statement_timeout=15000 -c idle_in_transaction_session_timeout=15000",
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
