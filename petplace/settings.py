@@ -11,6 +11,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from payments.gateways import settings as gateway_settings
 from petplace.embedded import paths as embedded_paths
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -341,17 +342,57 @@ PAYMENT_POLICIES = ["at_visit"]
 MAP_TILE_URL = env.str("MAP_TILE_URL", default="")
 MAP_TILE_ATTRIBUTION = env.str("MAP_TILE_ATTRIBUTION", default="")
 
+# --- Payments -----------------------------------------------------------------------------------
+
+# Gateways in the order in which they are offered. Without keys the sandbox takes play money, outside production.
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com").rstrip("/")
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_PUBLISHABLE_KEY = env.str("STRIPE_PUBLISHABLE_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_JS_URL = env.str("STRIPE_JS_URL", default="https://js.stripe.com/v3/")
+PAYPAL_API_BASE = env.str("PAYPAL_API_BASE", default="https://api-m.paypal.com").rstrip("/")
+PAYPAL_CLIENT_ID = env.str("PAYPAL_CLIENT_ID", default="")
+PAYPAL_CLIENT_SECRET = env.str("PAYPAL_CLIENT_SECRET", default="")
+PAYPAL_WEBHOOK_ID = env.str("PAYPAL_WEBHOOK_ID", default="")
+SANDBOX_WEBHOOK_SECRET = env.str("SANDBOX_WEBHOOK_SECRET", default=f"sandbox-{SECRET_KEY}")
+SANDBOX_WEBHOOK_URL = env.str("SANDBOX_WEBHOOK_URL", default=f"{SITE_URL.rstrip('/')}/api/v1/webhooks/sandbox/")
+SANDBOX_DELAY_SECONDS = env.float("SANDBOX_DELAY_SECONDS", default=0.0)
+SANDBOX_REPEAT = env.int("SANDBOX_REPEAT", default=1)
+SANDBOX_SHUFFLE = env.bool("SANDBOX_SHUFFLE", default=False)
+PAYMENT_TIMEOUT_SECONDS = env.float("PAYMENT_TIMEOUT_SECONDS", default=8.0)
+PAYMENT_GATEWAYS = gateway_settings.chosen(
+    env.list("PAYMENT_GATEWAYS", default=[]),
+    stripe={
+        "STRIPE_SECRET_KEY": STRIPE_SECRET_KEY,
+        "STRIPE_PUBLISHABLE_KEY": STRIPE_PUBLISHABLE_KEY,
+        "STRIPE_WEBHOOK_SECRET": STRIPE_WEBHOOK_SECRET,
+    },
+    paypal={
+        "PAYPAL_CLIENT_ID": PAYPAL_CLIENT_ID,
+        "PAYPAL_CLIENT_SECRET": PAYPAL_CLIENT_SECRET,
+        "PAYPAL_WEBHOOK_ID": PAYPAL_WEBHOOK_ID,
+    },
+    is_production=IS_PRODUCTION,
+    is_sandbox_meant=env.bool("SANDBOX_IN_PRODUCTION", default=False),
+)
+
 # --- Security -----------------------------------------------------------------------------------
 
 _tile_origins = embedded_paths.origins_of(MAP_TILE_URL)
+_payment_sources = gateway_settings.csp_sources(
+    PAYMENT_GATEWAYS,
+    js_origin=embedded_paths.origins_of(STRIPE_JS_URL),
+    api_origin=embedded_paths.origins_of(STRIPE_API_BASE),
+)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "script-src": [SELF],
+        "script-src": [SELF, *_payment_sources.get("script-src", [])],
         "style-src": [SELF],
         "img-src": [SELF, "data:", *_tile_origins],
         "font-src": [SELF],
-        "connect-src": [SELF],
+        "connect-src": [SELF, *_payment_sources.get("connect-src", [])],
+        "frame-src": _payment_sources.get("frame-src") or [NONE],
         "object-src": [NONE],
         "base-uri": [SELF],
         "form-action": [SELF],
