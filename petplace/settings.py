@@ -337,8 +337,8 @@ PETS_PER_OWNER = 60
 OPEN_HOURS_HORIZON_DAYS = 430  # the longest booking window (400 days) and a month to spare
 # Which papers a kind of provider must hand in, for example {"clinic": ["licence"]}. None in the demo.
 REQUIRED_DOCUMENTS: dict[str, list[str]] = env.json("REQUIRED_DOCUMENTS", default={})
-# How a booking may be paid. Online payment needs a gateway.
-PAYMENT_POLICIES = ["at_visit"]
+# How a booking may be paid. All but "at_visit" need a gateway.
+PAYMENT_POLICIES = env.list("PAYMENT_POLICIES", default=["at_visit", "deposit", "prepay"])
 MAP_TILE_URL = env.str("MAP_TILE_URL", default="")
 MAP_TILE_ATTRIBUTION = env.str("MAP_TILE_ATTRIBUTION", default="")
 

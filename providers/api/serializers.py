@@ -26,6 +26,7 @@ from providers.choices import (
 from providers.domain.hours import MAX_SPANS_A_DAY
 from providers.models import Branch, Resource
 from providers.models.hours import DAY_MINUTES
+from providers.models.provider import MAX_TAX_RATE_BP
 from providers.models.service import MAX_PRICE
 from providers.states import ProviderState
 
@@ -61,6 +62,11 @@ class ProviderInput(StrictSerializer):
     currency = fields.LineField(max_length=3, help_text="ISO 4217. Fixed once a service exists.")
     cancellation_policy = fields.ChoiceField(StayPolicy.choices, required=False)
     appointment_policy = fields.ChoiceField(AppointmentPolicy.choices, required=False)
+    tax_rate_bp = fields.IntegerField(
+        min_value=0, max_value=MAX_TAX_RATE_BP, required=False, help_text="Basis points: 1900 is 19 %."
+    )
+    is_tax_inclusive = fields.BooleanField(required=False, help_text="Whether the prices contain the tax.")
+    tax_id = fields.LineField(max_length=40, required=False, allow_blank=True, help_text="Stands on invoices.")
 
 
 class BadgeSerializer(StrictSerializer):
@@ -81,6 +87,9 @@ class ProviderSerializer(StrictSerializer):
     currency = serializers.CharField(read_only=True)
     cancellation_policy = fields.ChoiceField(StayPolicy.choices, read_only=True)
     appointment_policy = fields.ChoiceField(AppointmentPolicy.choices, read_only=True)
+    tax_rate_bp = serializers.IntegerField(read_only=True)
+    is_tax_inclusive = serializers.BooleanField(read_only=True)
+    tax_id = serializers.CharField(read_only=True)
     state = fields.ChoiceField(ProviderState.choices, read_only=True)
     state_reason = serializers.SerializerMethodField(help_text="Why it was rejected or suspended; for the team.")
     submitted_at = serializers.SerializerMethodField(help_text="For the team.")
@@ -276,6 +285,9 @@ class ServiceInput(StrictSerializer):
     slot_step_minutes = fields.IntegerField(min_value=5, max_value=1440, required=False)
     instant = fields.BooleanField(required=False, source="is_instant")
     payment_policy = fields.ChoiceField(PaymentPolicy.choices, required=False)
+    deposit_percent = fields.IntegerField(
+        min_value=1, max_value=99, required=False, help_text='Of the total, with the policy "deposit".'
+    )
     is_active = fields.BooleanField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -334,6 +346,7 @@ class ServiceSerializer(StrictSerializer):
     slot_step_minutes = serializers.IntegerField(read_only=True)
     instant = serializers.BooleanField(source="is_instant", read_only=True)
     payment_policy = fields.ChoiceField(PaymentPolicy.choices, read_only=True)
+    deposit_percent = serializers.IntegerField(read_only=True)
     is_active = serializers.BooleanField(read_only=True)
     problems = serializers.SerializerMethodField(help_text="For the team: what keeps it from being booked.")
 

@@ -22,7 +22,20 @@ from providers.domain import listing, places
 from providers.models import Membership, Provider, ProviderEvent, Service, VerificationDocument
 from providers.states import TRANSITIONS, ProviderState
 
-CHANGEABLE = frozenset({"name", "kind", "bio", "currency", "cancellation_policy", "appointment_policy", "avatar"})
+CHANGEABLE = frozenset(
+    {
+        "name",
+        "kind",
+        "bio",
+        "currency",
+        "cancellation_policy",
+        "appointment_policy",
+        "avatar",
+        "tax_rate_bp",
+        "is_tax_inclusive",
+        "tax_id",
+    }
+)
 MAX_REASON = 1000
 
 listeners: list[Callable[[Provider, ProviderEvent], None]] = []

@@ -43,6 +43,7 @@ CHANGEABLE = frozenset(
         "slot_step_minutes",
         "is_instant",
         "payment_policy",
+        "deposit_percent",
         "is_active",
     }
 )

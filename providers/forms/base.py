@@ -81,6 +81,21 @@ class MoneyField(forms.DecimalField):
         return Decimal(value).scaleb(-self.exponent) if isinstance(value, int) else value
 
 
+class RateField(forms.DecimalField):
+    """A rate as people write it (``7.5`` percent); cleaned to integer basis points."""
+
+    def __init__(self, *, max_bp: int, **options: Any) -> None:
+        super().__init__(min_value=0, max_value=Decimal(max_bp) / 100, decimal_places=2, **options)
+        self.widget.attrs["inputmode"] = "decimal"
+
+    def clean(self, value: Any) -> Any:
+        rate = super().clean(value)
+        return 0 if rate is None else int(rate * 100)
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{Decimal(value) / 100:f}" if isinstance(value, int) else value
+
+
 class LocalDateTimeField(forms.DateTimeField):
     """A local date and time of a place, cleaned to an instant. A time that clocks skip there is refused."""
 

@@ -7,8 +7,9 @@ from django import forms
 from petplace.uploads import DocumentField, PhotoField
 from providers.choices import AppointmentPolicy, DocumentKind, MembershipRole, ProviderKind, StayPolicy
 from providers.domain import places
-from providers.forms.base import DomainForm, Group
+from providers.forms.base import DomainForm, Group, RateField
 from providers.models import Branch
+from providers.models.provider import MAX_TAX_RATE_BP
 
 
 def currency_choices() -> list[tuple[str, str]]:
@@ -59,9 +60,25 @@ class ProfileForm(ApplyForm):
         help_text="Grooming, training and clinic: what a cancellation within 24 hours / not coming costs.",
     )
     avatar = PhotoField(required=False, label="Picture or logo")
+    tax_rate_bp = RateField(
+        max_bp=MAX_TAX_RATE_BP, required=False, label="Tax rate (%)", help_text="0 when you charge no tax."
+    )
+    is_tax_inclusive = forms.TypedChoiceField(
+        choices=(("True", "My prices contain the tax"), ("False", "The tax is added to my prices")),
+        coerce=lambda value: value == "True",
+        required=False,
+        label="Your prices and the tax",
+        help_text="Owners see the whole amount from the first list on, either way.",
+    )
+    tax_id = forms.CharField(max_length=40, required=False, label="Tax number", help_text="Stands on your invoices.")
 
     groups = (
-        Group("Who you are", ("avatar", "name", "kind", "bio", "currency"), wide=("avatar", "name", "kind", "bio")),
+        Group("Who you are", ("avatar", "name", "kind", "bio"), wide=("avatar", "name", "kind", "bio")),
+        Group(
+            "Money and taxes",
+            ("currency", "tax_rate_bp", "is_tax_inclusive", "tax_id"),
+            "A booking keeps the price and the tax that it was made with.",
+        ),
         Group(
             "When plans change",
             ("cancellation_policy", "appointment_policy"),
@@ -74,6 +91,12 @@ class ProfileForm(ApplyForm):
         if is_currency_fixed:
             self.fields["currency"].disabled = True
             self.fields["currency"].help_text = "Fixed, because services have prices in it."
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("is_tax_inclusive") == "":
+            del data["is_tax_inclusive"]
+        return data
 
 
 class PhotoForm(DomainForm):

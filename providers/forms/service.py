@@ -89,7 +89,15 @@ class ServiceForm(DomainForm):
     is_instant = forms.BooleanField(
         required=False, label="Booked at once", help_text="Off: you accept or decline each request within 24 hours."
     )
-    payment_policy = forms.ChoiceField(label="Payment")
+    payment_policy = forms.ChoiceField(label="Payment", required=False, initial=PaymentPolicy.AT_VISIT)
+    deposit_percent = forms.IntegerField(
+        min_value=1,
+        max_value=99,
+        initial=20,
+        required=False,
+        label="Deposit (%)",
+        help_text="Of the whole price, paid when booking. The rest is paid at the visit.",
+    )
     is_active = forms.BooleanField(required=False, initial=True, label="On sale")
 
     groups = (
@@ -97,7 +105,7 @@ class ServiceForm(DomainForm):
         Group("How long", ("length", "duration_minutes", "check_in", "check_out"), wide=("length",)),
         Group(
             "Price",
-            ("price", "extra_pet_price", "holiday_percent", "payment_policy"),
+            ("price", "extra_pet_price", "holiday_percent", "payment_policy", "deposit_percent"),
             "Owners see the whole price, with every line explained, from the first list on.",
         ),
         Group(
@@ -132,6 +140,8 @@ class ServiceForm(DomainForm):
         if len(settings.PAYMENT_POLICIES) == 1:
             self.fields["payment_policy"].disabled = True
             self.initial.setdefault("payment_policy", settings.PAYMENT_POLICIES[0])
+        if PaymentPolicy.DEPOSIT not in settings.PAYMENT_POLICIES:
+            del self.fields["deposit_percent"]
         if is_first:
             for name in SIMPLE_WITHOUT:
                 del self.fields[name]
@@ -169,8 +179,8 @@ class ServiceForm(DomainForm):
                 addons.append((name, price))
         data["addons"] = addons
         data["is_overnight"] = data.pop("length", "timed") == "overnight"
-        for name in ("check_in", "check_out"):
-            if data.get(name) is None:
+        for name in ("check_in", "check_out", "payment_policy", "deposit_percent"):
+            if data.get(name) in (None, ""):
                 data.pop(name, None)
         if not data.get("needs"):
             data.pop("needs", None)

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -13,6 +14,8 @@ from accounts.models import User
 from petplace.models import PublicModel
 from providers.choices import AppointmentPolicy, DocumentKind, MembershipRole, ProviderKind, StayPolicy
 from providers.states import ProviderState
+
+MAX_TAX_RATE_BP = 5000  # 50 %; a guard against slips of the finger
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
@@ -51,6 +54,13 @@ class Provider(PublicModel):
     cancellation_policy = models.CharField(max_length=20, choices=StayPolicy, default=StayPolicy.ONE_DAY)
     appointment_policy = models.CharField(max_length=20, choices=AppointmentPolicy, default=AppointmentPolicy.FAIR)
 
+    # Basis points: 1900 is 19 %. An inclusive rate is shown as part of the prices, an exclusive one is added to them.
+    tax_rate_bp = models.PositiveSmallIntegerField(
+        default=0, db_default=0, validators=[MaxValueValidator(MAX_TAX_RATE_BP)]
+    )
+    is_tax_inclusive = models.BooleanField(default=True, db_default=True)
+    tax_id = models.CharField(max_length=40, blank=True, db_default="")
+
     state = models.CharField(max_length=20, choices=ProviderState, default=ProviderState.DRAFT, editable=False)
     state_reason = models.TextField(max_length=1000, blank=True, editable=False)
     submitted_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -72,6 +82,7 @@ class Provider(PublicModel):
                 name="provider_rating_possible",
             ),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="provider_currency_iso"),
+            models.CheckConstraint(condition=Q(tax_rate_bp__lte=MAX_TAX_RATE_BP), name="provider_tax_rate_sane"),
         ]
         indexes: ClassVar = [models.Index(fields=["state", "submitted_at"], name="provider_queue")]
 
@@ -95,6 +106,11 @@ class Provider(PublicModel):
             for document in self.documents.all()
             if document.is_accepted and (document.valid_until is None or document.valid_until >= today)
         ]
+
+    @property
+    def tax_percent(self) -> str:
+        """The tax rate for people: ``19`` or ``7.5``."""
+        return f"{self.tax_rate_bp / 100:g}"
 
     @property
     def is_suspended(self) -> bool:

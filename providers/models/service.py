@@ -74,6 +74,10 @@ class Service(PublicModel):
     )
     is_instant = models.BooleanField(default=False)
     payment_policy = models.CharField(max_length=10, choices=PaymentPolicy, default=PaymentPolicy.AT_VISIT)
+    # Of the total, paid when booking; used with the policy "deposit" alone.
+    deposit_percent = models.PositiveSmallIntegerField(
+        default=20, db_default=20, validators=[MinValueValidator(1), MaxValueValidator(99)]
+    )
     is_active = models.BooleanField(default=True)
 
     objects = ServiceQuerySet.as_manager()
@@ -94,6 +98,7 @@ class Service(PublicModel):
             models.CheckConstraint(
                 condition=Q(price__lte=MAX_PRICE, extra_pet_price__lte=MAX_PRICE), name="service_price_sane"
             ),
+            models.CheckConstraint(condition=Q(deposit_percent__range=(1, 99)), name="service_deposit_possible"),
         ]
         indexes: ClassVar = [
             models.Index(

@@ -16,6 +16,7 @@ from providers.states import TRANSITIONS
 from providers.views.access import TeamRequest, manager_page
 
 FIELDS = ("name", "kind", "bio", "currency", "cancellation_policy", "appointment_policy")
+TAX_FIELDS = ("tax_rate_bp", "is_tax_inclusive", "tax_id")
 
 
 @manager_page
@@ -23,7 +24,7 @@ def profile(request: TeamRequest, provider: Provider) -> HttpResponse:
     form = ProfileForm(
         request.POST or None,
         request.FILES or None,
-        initial={name: getattr(provider, name) for name in FIELDS},
+        initial={name: getattr(provider, name) for name in FIELDS + TAX_FIELDS},
         is_currency_fixed=provider.services.exists(),
     )
     if request.method == "POST" and form.is_valid():

@@ -80,6 +80,7 @@ def test_applying_makes_a_draft_of_the_caller(api, manager):
     assert answer.data == {
         "id": str(provider.uid), "slug": "tail-town", "name": "Tail Town", "kind": "walker", "bio": "Hello.",
         "currency": "EUR", "cancellation_policy": "one_day", "appointment_policy": "fair", "state": "draft",
+        "tax_rate_bp": 0, "is_tax_inclusive": True, "tax_id": "",
         "state_reason": "", "submitted_at": None, "rating": None, "review_count": 0, "badges": [], "photo_url": "",
         "role": "manager",
     }  # fmt: skip
@@ -433,7 +434,8 @@ def service_body(branch, **changes):
         "extra_pet_price": euros(500), "holiday_percent": 25, "addons": [{"name": "Bath", "price": euros(700)}],
         "species": ["dog", "cat"], "max_weight_kg": 40, "max_pets": 2, "buffer_before_minutes": 5,
         "buffer_after_minutes": 10, "minimum_notice_minutes": 60, "maximum_advance_days": 400, "slot_step_minutes": 15,
-        "instant": True, "payment_policy": "at_visit", "needs": ["person"], "required_vaccines": ["rabies"],
+        "instant": True, "payment_policy": "deposit", "deposit_percent": 30,
+        "needs": ["person"], "required_vaccines": ["rabies"],
     } | changes  # fmt: skip
 
 
@@ -450,6 +452,24 @@ def test_a_service_is_answered_as_it_was_sent(api, branch):
         False, True, [], "Europe/Berlin",
     )  # fmt: skip
     assert as_user().get(f"{BASE}/services/{body['id']}/").json() == body
+
+
+@pytest.mark.parametrize("policy", ["prepay", "deposit"])
+def test_a_service_cannot_be_paid_online_without_a_gateway(api, branch, policy, settings):
+    settings.PAYMENT_POLICIES = ["at_visit"]
+    answer = api.post(at(branch.provider, "services"), service_body(branch, payment_policy=policy))
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["payment_policy"])
+
+
+def test_the_tax_of_a_provider_is_told_and_changed(api, branch):
+    path = f"{BASE}/providers/{branch.provider.uid}/"
+    tax = {"tax_rate_bp": 1900, "is_tax_inclusive": False, "tax_id": "DE 123"}
+    body = api.patch(path, tax).json()
+    assert {name: body[name] for name in tax} == tax
+    assert {name: as_user().get(path).json()[name] for name in tax} == tax
+    for wrong in ({"tax_rate_bp": -1}, {"tax_rate_bp": 5001}, {"tax_rate_bp": 19.5}, {"is_tax_inclusive": "no"}):
+        answer = api.patch(path, wrong)
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, list(wrong)), wrong
 
 
 def test_boarding_without_a_duration_is_overnight_and_gets_a_place(api, branch):
@@ -492,8 +512,9 @@ def test_a_service_that_nobody_can_do_says_so_to_the_team(api, branch):
         ({"max_pets": 10_000}, "max_pets"),
         ({"maximum_advance_days": 401}, "maximum_advance_days"),
         ({"slot_step_minutes": 1}, "slot_step_minutes"),
-        ({"payment_policy": "prepay"}, "payment_policy"),
-        ({"payment_policy": "deposit"}, "payment_policy"),
+        ({"payment_policy": "on_credit"}, "payment_policy"),
+        ({"deposit_percent": 0}, "deposit_percent"),
+        ({"deposit_percent": 100}, "deposit_percent"),
         ({"needs": ["spaceship"]}, "needs.0"),
         ({"required_vaccines": ["hope"]}, "required_vaccines.0"),
         ({"provider": "x"}, "provider"),

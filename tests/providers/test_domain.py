@@ -501,12 +501,38 @@ def test_what_nobody_is_skilled_for_is_a_problem():
 
 
 @pytest.mark.parametrize("policy", ["prepay", "deposit"])
-def test_online_payment_is_refused_where_there_is_none(policy):
+def test_online_payment_is_refused_where_there_is_none(policy, settings):
+    settings.PAYMENT_POLICIES = ["at_visit"]
     with pytest.raises(InvalidInput) as error:
         make_service(payment_policy=policy)
     assert error.value.fields == {
         "payment_policy": ["Paying online is not available on this site yet. Choose payment at the visit."]
     }
+
+
+@pytest.mark.parametrize("policy", ["prepay", "deposit", "at_visit"])
+def test_every_policy_can_be_chosen_with_a_gateway(policy):
+    service = make_service(payment_policy=policy, deposit_percent=35)
+    service.refresh_from_db()
+    assert (service.payment_policy, service.deposit_percent) == (policy, 35)
+
+
+@pytest.mark.parametrize("percent", [0, 100])
+def test_a_deposit_is_a_part_of_the_price(percent):
+    with pytest.raises(InvalidInput) as error:
+        make_service(payment_policy="deposit", deposit_percent=percent)
+    assert list(error.value.fields) == ["deposit_percent"]
+
+
+def test_a_tax_rate_above_half_is_a_slip_of_the_finger():
+    provider = make_provider()
+    with pytest.raises(InvalidInput) as error:
+        applications.update(provider, by=None, now=NOW, tax_rate_bp=5001)
+    assert list(error.value.fields) == ["tax_rate_bp"]
+    changed = applications.update(provider, by=None, now=NOW, tax_rate_bp=750, is_tax_inclusive=False, tax_id="X 1")
+    assert (changed.tax_rate_bp, changed.tax_percent, changed.is_tax_inclusive, changed.tax_id) == (
+        750, "7.5", False, "X 1",
+    )  # fmt: skip
 
 
 def test_a_branch_of_somebody_else_is_refused():
@@ -825,6 +851,11 @@ def test_an_unproven_address_cannot_hand_in(settings):
         ("service_needs_something", lambda s, r: Service.objects.filter(pk=s.pk).update(needs=[])),
         ("service_takes_some_species", lambda s, r: Service.objects.filter(pk=s.pk).update(species=[])),
         ("service_price_sane", lambda s, r: Service.objects.filter(pk=s.pk).update(price=10**12)),
+        ("service_deposit_possible", lambda s, r: Service.objects.filter(pk=s.pk).update(deposit_percent=100)),
+        (
+            "provider_tax_rate_sane",
+            lambda s, r: Provider.objects.filter(pk=s.provider_id).update(tax_rate_bp=5001),
+        ),
         ("addon_price_sane", lambda s, r: AddOn.objects.create(service=s, name="A", price=10**12)),
         ("weekly_hours_weekday", lambda s, r: WeeklyHours.objects.create(resource=r, weekday=7, opens=0, closes=1)),
         (

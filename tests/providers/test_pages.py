@@ -264,6 +264,19 @@ def test_profile_saves_and_records_a_new_name(as_manager, provider):
     assert as_manager.get(reverse("provider_avatar", args=[provider.slug])).status_code == 404
 
 
+def test_money_and_taxes_are_said_in_percent(as_manager, provider):
+    tax = {"tax_rate_bp": "7.5", "is_tax_inclusive": "False", "tax_id": "DE 123"}
+    as_manager.post(url("profile", provider), PROFILE | tax)
+    provider.refresh_from_db()
+    assert (provider.tax_rate_bp, provider.is_tax_inclusive, provider.tax_id) == (750, False, "DE 123")
+    body = as_manager.get(url("profile", provider)).content.decode()
+    assert "Money and taxes" in body
+    assert 'name="tax_rate_bp" value="7.5' in body
+    assert re.search(r'<option value="False"\s+selected', body)
+    wrong = as_manager.post(url("profile", provider), PROFILE | {"tax_rate_bp": "51"}).content.decode()
+    assert "less than or equal to 50" in wrong
+
+
 def test_the_currency_is_fixed_once_something_is_sold(as_manager, branch):
     make_service(branch)
     as_manager.post(url("profile", branch.provider), PROFILE | {"currency": "USD"})
@@ -435,6 +448,13 @@ def test_place_suggestions(as_manager, client):
 # --- Services -----------------------------------------------------------------------------------
 
 
+def test_a_deposit_is_asked_for_only_where_it_can_be_paid(as_manager, branch, settings):
+    path = url("service_create", branch.provider)
+    assert 'name="deposit_percent"' in as_manager.get(path).content.decode()
+    settings.PAYMENT_POLICIES = ["at_visit"]
+    assert 'name="deposit_percent"' not in as_manager.get(path).content.decode()
+
+
 def service_form(branch, **changes):
     return {
         "branch": branch.uid, "kind": "grooming", "name": "Full groom", "description": "", "length": "timed",
@@ -446,8 +466,10 @@ def service_form(branch, **changes):
 
 
 def test_a_service_is_added_and_told_what_it_lacks(as_manager, branch):
-    response = as_manager.post(url("service_create", branch.provider), service_form(branch), follow=True)
+    form = service_form(branch, payment_policy="deposit", deposit_percent="35")
+    response = as_manager.post(url("service_create", branch.provider), form, follow=True)
     service = Service.objects.get()
+    assert (service.payment_policy, service.deposit_percent) == ("deposit", 35)
     assert (service.price, service.extra_pet_price, service.holiday_percent) == (5500, 1050, 20)
     assert (service.needs, service.required_vaccines, str(service.max_weight_kg)) == (
         ["person", "table"],
