@@ -9,7 +9,9 @@ How a reservation goes:
 1. One statement picks, for each kind that the service needs, the best resource that is open and free, and locks it
    unless another transaction holds it (SKIP LOCKED): bursts spread over the places that there are.
 2. If a kind has free resources but all are locked, let go of everything, wait until those that were picked are free
-   (``ORDER BY id FOR SHARE``: all who wait wake together), let go again, and go to 1.
+   (``ORDER BY id FOR SHARE``: all who wait wake together), let go again, and go to 1. Those who wake hold each other's
+   SHARE for a moment, and on a busy machine the moment can be long: who finds nothing unlocked for the third time
+   queues for the locks themselves (``ORDER BY id FOR NO KEY UPDATE``) and goes to 3 with them.
 3. Insert the allocations in one statement that asks again, in its own snapshot, whether each resource is open, with
    ``ON CONFLICT DO NOTHING``: the exclusion constraint answers without an error, so without a deadlock.
 4. A row is missing: somebody was faster, or hours were changed. Roll back to the savepoint, which frees the locks, and
@@ -32,7 +34,9 @@ from bookings.models import Allocation, Booking
 from petplace.errors import DomainError
 from providers.models import Resource, Service
 
-# Each round that fails was lost to another reservation that went in, so places bound the rounds. This is the guard.
+# Two rounds of waiting together, then in a queue. From there each round that fails was lost to another reservation that
+# went in, so the places bound the rounds; MAX_ROUNDS is the guard.
+ROUNDS_TOGETHER = 2
 MAX_ROUNDS = 100
 
 
@@ -108,8 +112,8 @@ def take(ask: Ask) -> tuple[int, ...]:
     """
     parameters = _parameters(ask)
     savepoint = transaction.savepoint()
-    for _ in range(MAX_ROUNDS):
-        chosen = _choose(ask, parameters, savepoint)
+    for lost in range(MAX_ROUNDS):
+        chosen = _choose(ask, parameters, savepoint, in_queue=lost >= ROUNDS_TOGETHER)
         if chosen is None:
             break
         if chosen and _insert(ask, chosen, parameters):
@@ -131,7 +135,7 @@ def next_booking_id() -> int:
     return int(_rows("SELECT nextval(pg_get_serial_sequence('bookings_booking', 'id'))", None)[0][0])
 
 
-def _choose(ask: Ask, parameters: dict[str, object], savepoint: str) -> tuple[int, ...] | None:
+def _choose(ask: Ask, parameters: dict[str, object], savepoint: str, *, in_queue: bool) -> tuple[int, ...] | None:
     """Pick a resource of each kind and hold their locks. () is "try again", None that some kind has none free."""
     if settings.DISABLE_BOOKING_LOCKS:
         return _complete(_rows(PICK, parameters))
@@ -146,8 +150,8 @@ def _choose(ask: Ask, parameters: dict[str, object], savepoint: str) -> tuple[in
         # What was locked out of order must go before waiting for anything.
         transaction.savepoint_rollback(savepoint)
     if wanted := _complete(_rows(PICK, parameters)):
-        _rows(WAIT, [list(wanted)])
-        return ()
+        _rows(LOCK if in_queue else WAIT, [list(wanted)])
+        return wanted if in_queue else ()
     return None
 
 
