@@ -10,6 +10,7 @@ import time_machine
 from django.urls import reverse
 
 from bookings.domain import search, slots
+from bookings.domain.search import sql
 from tests.factories import NOW, UserFactory, make_booking, make_branch, make_provider, make_resource, make_service
 from tests.queries import assert_constant, queries_of
 
@@ -145,7 +146,7 @@ def test_pages_end_and_are_capped(client: Any) -> None:
 
 
 def test_a_dense_city_is_counted_to_the_cap(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "CAP", 2)
+    monkeypatch.setattr(sql, "CAP", 2)
     for number in range(3):
         make_service(make_branch(make_provider(name=f"Provider {number}")))
     body = ask(client).json()
