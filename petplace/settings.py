@@ -138,7 +138,9 @@ DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 3)
 DATABASES["default"]["OPTIONS"].setdefault(
     "options",
     f"-c jit=off -c lock_timeout={env.int('LOCK_TIMEOUT_MS', default=2000)}"
-    " -c statement_timeout=15000 -c idle_in_transaction_session_timeout=15000",
+    " -c statement_timeout=15000 -c idle_in_transaction_session_timeout=15000"
+    # Lets the test runner empty the ledger's tables in a test database (payments migration 0003).
+    + (" -c petplace.test_run=on" if "PETPLACE_TEST_RUN" in env.ENVIRON else ""),
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -81,8 +81,8 @@ def settle(invoice: Invoice, *, now: datetime) -> Invoice:
     """Mark an open invoice as paid at the visit. Does nothing to one that is already paid or void."""
     invoice = Invoice.objects.select_for_update().get(pk=invoice.pk)
     if invoice.state == InvoiceState.OPEN:
-        invoice.state, invoice.paid_at = InvoiceState.PAID, now
-        invoice.save(update_fields=["state", "paid_at"])
+        invoice.state, invoice.paid_at, invoice.paid_amount = InvoiceState.PAID, now, invoice.total
+        invoice.save(update_fields=["state", "paid_at", "paid_amount"])
     return invoice
 
 
