@@ -86,8 +86,17 @@ def session_cookie(user: Any, url: str) -> Any:
     }
 
 
+# What fades in has no contrast yet. Spinners never end and are not waited for.
+SETTLE = """() => Promise.allSettled(
+    document.getAnimations()
+        .filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity)
+        .map((animation) => animation.finished)
+)"""
+
+
 def assert_accessible(page: Page) -> None:
     """Fail on whatever axe-core calls serious or critical (WCAG 2.2 A and AA, and its best practices)."""
+    page.evaluate(SETTLE)
     found = Axe().run(page).response["violations"]
     grave = [
         f"{rule['id']}: {node['html'][:200]}\n    {node['failureSummary'][:300]}"

@@ -82,7 +82,7 @@ def free(service: Service, *, from_date: date, to_date: date, pet_count: int = 1
     if pet_count > service.max_pets or to_date < from_date:
         return []
     spans = _spans(service, from_date, to_date, 1, now)
-    return _keep_free(service, spans)
+    return [_slot(free) for free in _free_spans(service, spans)]
 
 
 def alternatives(
@@ -103,8 +103,9 @@ def alternatives(
         nights,
         now,
     )
-    nearest = sorted(_keep_free(service, spans), key=lambda slot: (abs(slot.start - near), slot.start))
-    return sorted(nearest[:limit], key=lambda slot: slot.start)
+    asked = near.timestamp()
+    nearest = sorted(_free_spans(service, spans), key=lambda free: (abs(free[0] - asked), free[0]))
+    return [_slot(free) for free in sorted(nearest[:limit])]
 
 
 def _spans(service: Service, from_date: date, to_date: date, nights: int, now: datetime) -> list[tuple[int, int]]:
@@ -128,7 +129,13 @@ def window(zone: ZoneInfo, notice_minutes: int, advance_days: int, now: datetime
     return first, datetime.fromtimestamp(_midnight(zone, after) - 1, UTC)
 
 
-def _keep_free(service: Service, spans: Sequence[tuple[int, int]]) -> list[Slot]:
+def _slot(free: tuple[int, int, int]) -> Slot:
+    start, end, places = free
+    return Slot(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC), places)
+
+
+def _free_spans(service: Service, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Return (start, end, places) in Unix seconds of those ``spans`` that have a free place. One SQL statement."""
     if not spans:
         return []
     before, after = service.buffer_before_minutes * 60, service.buffer_after_minutes * 60
@@ -149,11 +156,7 @@ def _keep_free(service: Service, spans: Sequence[tuple[int, int]]) -> list[Slot]
         )
         gaps = cursor.fetchall()
     free_places = _count(gaps, service.needs, starts, ends, before, after)
-    return [
-        Slot(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC), places)
-        for (start, end), places in zip(spans, free_places, strict=True)
-        if places
-    ]
+    return [(start, end, places) for (start, end), places in zip(spans, free_places, strict=True) if places]
 
 
 def _count(
