@@ -377,6 +377,13 @@ PAYMENT_GATEWAYS = gateway_settings.chosen(
     is_production=IS_PRODUCTION,
     is_sandbox_meant=env.bool("SANDBOX_IN_PRODUCTION", default=False),
 )
+CELERY_BEAT_SCHEDULE["gateway-probes"] = {"task": "payments.tasks.probe_gateways", "schedule": 10.0}
+if "sandbox" in PAYMENT_GATEWAYS:
+    CELERY_BEAT_SCHEDULE["sandbox-events"] = {
+        "task": "payments.tasks.post_sandbox_events",
+        "schedule": 2.0,
+        "options": {"expires": 2},
+    }
 
 # --- Security -----------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ urlpatterns = [
     path("bookings/", include("bookings.urls")),
     path("notifications/", include("messaging.urls")),
     path("invoices/", include("payments.urls")),
+    path("sandbox/", include("payments.sandbox_urls")),
     path("reviews/", include("reviews.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("petplace.api.urls")),

@@ -24,6 +24,7 @@ from payments.gateways.base import (
     Charge,
     ChargeRequest,
     Event,
+    GatewayError,
     GatewayPaused,
     GatewayRefused,
     GatewayUnavailable,
@@ -36,6 +37,7 @@ from payments.gateways.base import (
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+PROBES = {"stripe": "pi_probe"}
 T = TypeVar("T")
 
 
@@ -107,6 +109,16 @@ def _settings_changed(*, setting: str, **_: object) -> None:
 setting_changed.connect(_settings_changed)  # sent by tests alone
 
 
+def probe(name: str) -> None:
+    """Ask a paused gateway whether it is back, with a reference that it cannot know: any answer will do."""
+    if not breaker.is_probe_due(name):
+        return
+    try:
+        get(name).retrieve(PROBES.get(name, "probe"))
+    except GatewayError as error:
+        logger.info("Gateway %s probed: %s", name, error)
+
+
 class Guarded:
     """An adapter with its three guards around every call that leaves the process."""
 
@@ -167,7 +179,7 @@ class Guarded:
         refuse_open_transaction()
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS) | _TimeUsedUp(settings.PAYMENT_TIMEOUT_SECONDS),
-            wait=wait_exponential_jitter(initial=0.1, max=2, jitter=0.2),
+            wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.2),
             retry=retry_if_exception(_may_work_later),
             reraise=True,
         )

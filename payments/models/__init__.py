@@ -4,6 +4,14 @@ from payments.models.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceSe
 from payments.models.ledger import AccountKind, EntryKind, LedgerAccount, LedgerEntry, LedgerLine
 from payments.models.payout import Payout, PayoutAccount, PayoutFreeze, PayoutItem
 from payments.models.reconciliation import DifferenceKind, ReconciliationDifference, ReconciliationRun
+from payments.models.sandbox import (
+    SandboxAccount,
+    SandboxCharge,
+    SandboxDispute,
+    SandboxEvent,
+    SandboxRefund,
+    SandboxTransfer,
+)
 from payments.models.terms import CommissionRule, PromoCode, PromoRedemption
 from payments.states import InvoiceState
 
@@ -38,4 +46,10 @@ __all__ = [
     "ReconciliationDifference",
     "ReconciliationRun",
     "Refund",
+    "SandboxAccount",
+    "SandboxCharge",
+    "SandboxDispute",
+    "SandboxEvent",
+    "SandboxRefund",
+    "SandboxTransfer",
 ]

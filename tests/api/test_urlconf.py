@@ -26,6 +26,9 @@ PUBLIC = {
     "healthz",
     "readyz",
     "metrics",  # guarded by a token of its own in production
+    "sandbox:pay",  # as at a payment service: who has the unguessable reference may pay
+    "sandbox:challenge",
+    "sandbox:connect",
     "ui-gallery",  # the demo's and developers' gallery of components
     "api-schema",
     "api-docs",
@@ -187,6 +190,7 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
         "service_uid": ids["services"],
         "verb": {"step": "start", "reasoned_step": "cancel"}.get(local, ""),
         "key": "abc",
+        "ref": "sbx_0",
         "uidb36": "1",
     }
     return reverse(name, kwargs={key: values[key] for key in pattern.pattern.regex.groupindex})  # type: ignore[attr-defined]
