@@ -4,6 +4,9 @@ Stays and visits: everything until 12:00 noon (the provider's clock) so many day
 the first 7 days and all of later ones. Appointments: a fee when cancelled less than 24 hours before the start, another
 one for not coming. Add-ons are always given back.
 
+The fees are shares of the provider's prices. What is kept of the total is the same share of it, so that discount,
+service fee and tax shrink with the work that is not done: ``kept = half_up(fee * total / care)``.
+
 The table is computed once, from the quote, and travels with the booking: what a provider changes later does not count.
 """
 
@@ -13,11 +16,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bookings.domain import interval, texts
-from bookings.domain.pricing import Price, half_up
+from bookings.domain.pricing import Price
 from bookings.models import Booking
 from bookings.states import Side
-from petplace.money import format_money
-from providers.choices import AppointmentPolicy, StayPolicy
+from petplace.money import format_money, half_up
+from providers.choices import AppointmentPolicy, PaymentPolicy, StayPolicy
 from providers.models import Provider, Service
 
 NOON = time(12)
@@ -110,13 +113,15 @@ def terms(service: Service, provider: Provider, starts_at: datetime, price: Pric
     if service.is_appointment:
         policy: str = provider.appointment_policy
         deadline = starts_at - LATE
-        late_fee, no_show_fee = (half_up(sum(price.units), percent) for percent in FEES[AppointmentPolicy(policy)])
+        late_fee, no_show_fee = (
+            half_up(sum(price.units) * percent, 100) for percent in FEES[AppointmentPolicy(policy)]
+        )
     else:
         policy = provider.cancellation_policy
         zone = service.branch.zone
         deadline = noon_before(starts_at, STAY_DAYS[StayPolicy(policy)], zone)
-        late_fee = no_show_fee = half_up(sum(price.units[:HALF_PRICE_UNITS]), LATE_STAY_PERCENT)
-    table = _Table(service.branch.zone, price)
+        late_fee = no_show_fee = half_up(sum(price.units[:HALF_PRICE_UNITS]) * LATE_STAY_PERCENT, 100)
+    table = _Table(service.branch.zone, price, is_paid_before=service.payment_policy == PaymentPolicy.PREPAY)
     return Terms(
         policy=policy,
         zone=service.branch.time_zone,
@@ -135,27 +140,33 @@ def noon_before(starts_at: datetime, days: int, zone: ZoneInfo) -> datetime:
 
 
 class _Table:
-    def __init__(self, zone: ZoneInfo, price: Price) -> None:
-        self.zone, self.price = zone, price
+    def __init__(self, zone: ZoneInfo, price: Price, *, is_paid_before: bool) -> None:
+        self.zone, self.currency, self.total, self.care = zone, price.currency, price.total, price.care
+        self.rest = "is kept" if is_paid_before else "to pay"
 
     def rows(self, deadline: datetime, late_fee: int) -> tuple[Deadline, ...]:
-        if not late_fee:
+        if not self.kept(late_fee):
             return (self.row(None, 0, "At any time"),)
         last = texts.when(deadline, self.zone)
         return (self.row(deadline, 0, f"Before {last}"), self.row(None, late_fee, f"From {last}"))
 
     def row(self, until: datetime | None, fee: int, moment: str) -> Deadline:
-        refund = self.price.total - fee
-        if not fee:
+        kept = self.kept(fee)
+        refund = self.total - kept
+        if not kept:
             text = f"{moment}: full refund"
         elif not refund:
             text = f"{moment}: no refund"
         else:
-            text = f"{moment}: {format_money(refund, self.price.currency)} back, {self._kept(fee)} to pay"
-        return Deadline(until, refund, refund * 100 // self.price.total if self.price.total else 100, text)
+            text = f"{moment}: {self._money(refund)} back, {self._money(kept)} {self.rest}"
+        return Deadline(until, refund, refund * 100 // self.total if self.total else 100, text)
 
-    def _kept(self, fee: int) -> str:
-        return format_money(fee, self.price.currency)
+    def kept(self, fee: int) -> int:
+        """Return the share of the total that ``fee`` is of the provider's prices."""
+        return half_up(fee * self.total, self.care) if self.care else 0
+
+    def _money(self, amount: int) -> str:
+        return format_money(amount, self.currency)
 
 
 def refund_due(booking: Booking, now: datetime, side: str) -> int:

@@ -9,9 +9,10 @@ from django.db import transaction
 from accounts.models import User
 from bookings.domain import cancellation, interval, pricing, problems
 from bookings.models import Quote, QuoteLine
+from payments.domain import promo_codes
 from payments.domain.invoices import Line
-from payments.models import LineKind
-from petplace.errors import InvalidInput
+from payments.models import LineKind, PromoCode
+from petplace.errors import DomainError, InvalidInput
 from pets.models import Pet
 from providers.models import AddOn, Service
 
@@ -27,6 +28,7 @@ class Preview:
     ends_at: datetime
     price: pricing.Price
     terms: cancellation.Terms
+    promo_error: DomainError | None = None
 
 
 def preview(
@@ -35,12 +37,26 @@ def preview(
     ends_at: datetime | None = None,
     pet_count: int = 1,
     addons: Sequence[AddOn] = (),
+    *,
+    promo_code: str = "",
+    by: User | None = None,
+    now: datetime,
 ) -> Preview:
-    """Price without saving. Raises InvalidInput for an impossible span or add-ons of another service."""
+    """Price without saving. Raises InvalidInput for an impossible span or add-ons of another service.
+
+    A promo code that does not count is no obstacle to a price: ``promo_error`` of the answer says why it does not.
+    """
     start, end = interval.for_request(service, starts_at, ends_at)
     _check_addons(service, addons)
-    price = pricing.price(service, starts_at=start, ends_at=end, pet_count=pet_count, addons=addons)
-    return Preview(service, start, end, price, cancellation.terms(service, service.provider, start, price))
+    asked = _Asked(service, (start, end), pet_count, addons)
+    price, refused = asked.price(), None
+    if promo_code:
+        try:
+            price = asked.price(promo_codes.find(promo_code, service.provider, by=by, care=price.care, now=now))
+        except DomainError as error:
+            refused = error
+    terms = cancellation.terms(service, service.provider, start, price)
+    return Preview(service, start, end, price, terms, refused)
 
 
 def create(
@@ -51,18 +67,43 @@ def create(
     ends_at: datetime | None = None,
     pets: Sequence[Pet],
     addons: Sequence[AddOn] = (),
+    promo_code: str = "",
     now: datetime,
 ) -> Quote:
     """Write a quote that is good for 30 minutes: what it says is what the booking costs, whatever changes meanwhile.
 
-    Raises InvalidInput (400) or DomainError (409) with the reason why this cannot be booked. Does not say that the time
-    is still free: only a reservation can.
+    A promo code is looked up and checked; only a reservation uses it up. Raises InvalidInput (400) or DomainError (409)
+    with the reason why this cannot be booked. Does not say that the time is still free: only a reservation can.
     """
     start, end = interval.for_request(service, starts_at, ends_at)
     _check_pets(owner, pets)
     _check_addons(service, addons)
     problems.refuse(problems.check(service, starts_at=start, ends_at=end, pets=pets, now=now))
-    return save(owner=owner, service=service, starts_at=start, ends_at=end, pets=pets, addons=addons, now=now)
+    asked = _Asked(service, (start, end), len(pets), addons)
+    price = asked.price()
+    if promo_code:
+        price = asked.price(promo_codes.find(promo_code, service.provider, by=owner, care=price.care, now=now))
+    return save(
+        owner=owner, service=service, starts_at=start, ends_at=end, pets=pets, addons=addons, price=price, now=now
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    service: Service
+    span: interval.Span
+    pet_count: int
+    addons: Sequence[AddOn]
+
+    def price(self, promo: PromoCode | None = None) -> pricing.Price:
+        return pricing.price(
+            self.service,
+            starts_at=self.span[0],
+            ends_at=self.span[1],
+            pet_count=self.pet_count,
+            addons=self.addons,
+            promo=promo,
+        )
 
 
 @transaction.atomic
@@ -74,12 +115,11 @@ def save(
     ends_at: datetime,
     pets: Sequence[Pet],
     addons: Sequence[AddOn],
+    price: pricing.Price,
     now: datetime,
-    price: pricing.Price | None = None,
     terms: cancellation.Terms | None = None,
 ) -> Quote:
-    """Write a quote for a span that was checked; ``price`` and ``terms`` only where they are not today's."""
-    price = price or pricing.price(service, starts_at=starts_at, ends_at=ends_at, pet_count=len(pets), addons=addons)
+    """Write a quote for a span that was checked, at ``price``; ``terms`` only where they are not today's."""
     terms = terms or cancellation.terms(service, service.provider, starts_at, price)
     quote = Quote.objects.create(
         owner=owner,
@@ -88,6 +128,13 @@ def save(
         ends_at=ends_at,
         currency=price.currency,
         total=price.total,
+        promo=price.promo,
+        tax_rate_bp=price.tax_rate_bp,
+        is_tax_inclusive=price.is_tax_inclusive,
+        tax_amount=price.tax_amount,
+        owner_fee=price.owner_fee,
+        commission=price.commission,
+        subsidy=price.subsidy,
         cancellation=terms.as_json(),
         expires_at=now + LIFE,
     )
@@ -112,6 +159,22 @@ def save(
 def lines_of(quote: Quote) -> list[Line]:
     """Return the lines as they go onto the invoice."""
     return [Line(LineKind(line.kind), line.description, line.quantity, line.unit_amount) for line in quote.lines.all()]
+
+
+def price_of(quote: Quote, units: Sequence[int]) -> pricing.Price:
+    """Return the price that was quoted. ``units`` are kept with the terms."""
+    return pricing.Price(
+        quote.currency,
+        tuple(lines_of(quote)),
+        tuple(units),
+        tax_rate_bp=quote.tax_rate_bp,
+        is_tax_inclusive=quote.is_tax_inclusive,
+        tax_amount=quote.tax_amount,
+        owner_fee=quote.owner_fee,
+        commission=quote.commission,
+        subsidy=quote.subsidy,
+        promo=quote.promo,
+    )
 
 
 def asked_at(quote: Quote) -> datetime:

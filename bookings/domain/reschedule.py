@@ -93,15 +93,23 @@ def _check(
 
 
 def _requote(booking: Booking, pets: list[Pet], *, is_owner: bool, now: datetime, was: datetime) -> None:
-    """Write a new quote for the booking's new span, and put its lines onto the invoice."""
+    """Write a new quote for the booking's new span, and put its lines onto the invoice.
+
+    A promo code that was taken once stays with the booking, also when it has run out meanwhile.
+    """
     service, old_quote = booking.service, booking.quote
     old_terms = cancellation.Terms.from_json(booking.terms)
     addons = list(old_quote.addons.all())
     price = pricing.price(
-        service, starts_at=booking.starts_at, ends_at=booking.ends_at, pet_count=len(pets), addons=addons
+        service,
+        starts_at=booking.starts_at,
+        ends_at=booking.ends_at,
+        pet_count=len(pets),
+        addons=addons,
+        promo=old_quote.promo,
     )
     if not is_owner and price.total > booking.total:
-        price = pricing.Price(booking.currency, tuple(quotes.lines_of(old_quote)), old_terms.units)
+        price = quotes.price_of(old_quote, old_terms.units)
     terms = cancellation.terms(service, booking.provider, booking.starts_at, price)
     if is_owner and old_terms.refund(now) < old_terms.total:
         terms = terms.without_full_refund()

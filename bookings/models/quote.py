@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from payments.models import LineKind
+from payments.models import LineKind, PromoCode
 from petplace.models import PublicModel
 from pets.models import Pet
 from providers.models import AddOn, Service
@@ -16,7 +16,8 @@ from providers.models import AddOn, Service
 class Quote(PublicModel):
     """What one service costs for these pets at this time. Good until ``expires_at``, then asked again.
 
-    ``cancellation`` is the snapshot of the refund table (``bookings.domain.cancellation.Terms.as_json``).
+    ``cancellation`` is the snapshot of the refund table (``bookings.domain.cancellation.Terms.as_json``). The other
+    figures are those of ``bookings.domain.pricing.Price``: they go with the lines onto the invoice.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -27,6 +28,13 @@ class Quote(PublicModel):
     addons = models.ManyToManyField(AddOn, related_name="+", blank=True)
     currency = models.CharField(max_length=3)
     total = models.BigIntegerField()
+    promo = models.ForeignKey(PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    tax_rate_bp = models.PositiveIntegerField(default=0, db_default=0)
+    is_tax_inclusive = models.BooleanField(default=False, db_default=False)
+    tax_amount = models.BigIntegerField(default=0, db_default=0)
+    owner_fee = models.BigIntegerField(default=0, db_default=0)
+    commission = models.BigIntegerField(default=0, db_default=0)
+    subsidy = models.BigIntegerField(default=0, db_default=0)
     cancellation = models.JSONField()
     expires_at = models.DateTimeField()
 
@@ -34,6 +42,18 @@ class Quote(PublicModel):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="quote_ends_after_start"),
             models.CheckConstraint(condition=Q(total__gte=0), name="quote_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(tax_amount__gte=0, owner_fee__gte=0, total__gte=F("tax_amount") + F("owner_fee")),
+                name="quote_parts_within_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    commission__gte=0,
+                    subsidy__gte=0,
+                    commission__lte=F("total") - F("tax_amount") - F("owner_fee") + F("subsidy"),
+                ),
+                name="quote_commission_possible",
+            ),
         ]
 
     def __str__(self) -> str:

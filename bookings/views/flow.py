@@ -214,7 +214,9 @@ def _preview(service: Service, choice: Choice) -> tuple[quotes.Preview | None, s
     if choice.starts_at is None:
         return None, ""
     try:
-        return quotes.preview(service, choice.starts_at, choice.ends_at, choice.count, choice.addons), ""
+        return quotes.preview(
+            service, choice.starts_at, choice.ends_at, choice.count, choice.addons, now=timezone.now()
+        ), ""
     except DomainError as error:
         return None, error.message
 

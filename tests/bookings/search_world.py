@@ -1,7 +1,7 @@
 """A random town for the search, and an independent way to say who is free in it.
 
 The oracle shares no code with the product: haversine on degrees, the rules of the hours asked minute by minute on the
-wall clock, prices night by night in decimals.
+wall clock, prices night by night, fees and taxes in decimals.
 """
 
 import math
@@ -9,12 +9,14 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.fields.ranges import DateTimeTZRange
 
 from bookings.domain.search import Query
 from bookings.models import Allocation, Booking, Quote
+from payments.models import CommissionRule
 from providers.choices import offer_mask
 from providers.domain import expansion
 from providers.models import Branch, OpenHours, Provider, PublicHoliday, Resource, Service, WeeklyHours
@@ -61,6 +63,7 @@ class Town:
     services: list[Service] = field(default_factory=list)
     things: dict[int, list[Thing]] = field(default_factory=dict)
     holidays: set[date] = field(default_factory=set)
+    rules: list[CommissionRule] = field(default_factory=list)
 
 
 def build(
@@ -71,11 +74,14 @@ def build(
     town.holidays = {busy + timedelta(days=dice.randint(-3, 3)) for _ in range(2)}
     PublicHoliday.objects.bulk_create(PublicHoliday(country=country, on=on, name="Feast") for on in town.holidays)
     PublicHoliday.objects.bulk_create([PublicHoliday(country="ZZ", on=busy, name="Elsewhere")])
+    purse = random.Random(f"{zone}{busy}")  # dice of its own, so that the hours do not depend on the money
     for number in range(26):
         provider = Provider.objects.create(
             name=f"Provider {number}",
             slug=f"provider-{number}",
-            kind="sitter",
+            kind=purse.choice(["sitter", "sitter", "groomer", "clinic"]),
+            tax_rate_bp=purse.choice([0, 0, 700, 1900, 825]),
+            is_tax_inclusive=purse.random() < 0.5,
             state=dice.choice(["approved"] * 9 + ["suspended"]),
             review_count=(count := dice.choice([0, 0, 1, 3, 7])),
             rating_sum=sum(dice.randint(1, 5) for _ in range(count)),
@@ -83,8 +89,23 @@ def build(
         town.providers.append(provider)
         for _ in range(dice.choice([1, 1, 1, 2, 3])):
             _branch(dice, town, provider)
+    _take_a_share(purse, town)
     _book(dice, town, busy)
     return town
+
+
+def _take_a_share(dice: random.Random, town: Town) -> None:
+    """Write rules for everybody, for kinds and for single services; caps in the right and in another currency."""
+    caps: list[dict[str, Any]] = [
+        {},
+        {"cap_amount": 150, "cap_currency": "EUR"},
+        {"cap_amount": 1, "cap_currency": "JPY"},
+    ]
+    wanted: list[dict[str, Any]] = [{}, {"provider_kind": "groomer"}, {"provider_kind": "shop"}]
+    wanted += [{"service": service} for service in dice.sample(town.services, 12)]
+    for whom in wanted:
+        share = {"owner_bp": dice.choice([0, 333, 500, 1250]), "provider_bp": 1500}
+        town.rules.append(CommissionRule.objects.create(**whom, **share, **dice.choice(caps)))
 
 
 def _branch(dice: random.Random, town: Town, provider: Provider) -> None:
@@ -235,8 +256,28 @@ def span_of(town: Town, service: Service, query: Query) -> tuple[datetime, datet
 def price_of(town: Town, service: Service, pets: int, dates: list[date]) -> int:
     unit = service.price + service.extra_pet_price * (pets - 1)
     share = Decimal(unit) * service.holiday_percent / 100
-    surcharge = int(share.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    surcharge = _rounded(share)
     return sum(unit + (surcharge if day in town.holidays else 0) for day in dates)
+
+
+def all_in(town: Town, service: Service, care: int) -> int:
+    """What the owner pays for ``care``: the platform's share and an exclusive tax on top."""
+    provider = service.provider
+    own = [rule for rule in town.rules if rule.service_id == service.pk]
+    of_kind = [rule for rule in town.rules if rule.service_id is None and rule.provider_kind == provider.kind]
+    of_all = [rule for rule in town.rules if rule.service_id is None and not rule.provider_kind]
+    total = care
+    for rule in (own or of_kind or of_all)[:1]:
+        fee = _rounded(Decimal(care) * rule.owner_bp / 10_000)
+        has_cap = rule.cap_amount is not None and rule.cap_currency == provider.currency
+        total += min(fee, rule.cap_amount) if has_cap else fee
+    if not provider.is_tax_inclusive:
+        total += _rounded(Decimal(care) * provider.tax_rate_bp / 10_000)
+    return total
+
+
+def _rounded(amount: Decimal) -> int:
+    return int(amount.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
 def is_bookable(town: Town, service: Service, start: datetime, end: datetime) -> bool:
@@ -313,8 +354,8 @@ def _serves(service: Service, query: Query) -> bool:
 
 def _total(town: Town, service: Service, query: Query) -> int | None:
     if query.start is None:
-        return service.price + service.extra_pet_price * (query.pet_count - 1)
+        return all_in(town, service, service.price + service.extra_pet_price * (query.pet_count - 1))
     span = span_of(town, service, query)
     if span is None or not is_bookable(town, service, span[0], span[1]):
         return None
-    return price_of(town, service, query.pet_count, span[2])
+    return all_in(town, service, price_of(town, service, query.pet_count, span[2]))

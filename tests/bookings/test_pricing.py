@@ -77,13 +77,6 @@ def test_holiday_without_a_surcharge_makes_no_line():
     assert len(priced(timed(holiday_percent=0)).lines) == 1
 
 
-@pytest.mark.parametrize(
-    ("amount", "percent", "result"), [(2001, 50, 1001), (2000, 50, 1000), (1, 49, 0), (1, 50, 1), (333, 10, 33)]
-)
-def test_half_a_unit_is_rounded_up(amount, percent, result):
-    assert pricing.half_up(amount, percent) == result
-
-
 def test_stay_is_priced_by_the_night():
     price = priced(stay(), nights=3)
     assert shown(price) == [("night", "Stay, per night", 3, 3000, 9000)]

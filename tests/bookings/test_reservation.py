@@ -93,7 +93,7 @@ class TestQuote:
     def test_preview_says_the_same_without_saving(self):
         service = make_service(addons=[("Bath", 500)])
         quote = make_quote(service, addons=list(service.addons.all()))
-        preview = quotes.preview(service, AFTERNOON, addons=list(service.addons.all()))
+        preview = quotes.preview(service, AFTERNOON, addons=list(service.addons.all()), now=NOW)
         assert preview.price.total == quote.total
         assert preview.terms.as_json() == quote.cancellation
         assert (preview.starts_at, preview.ends_at) == (quote.starts_at, quote.ends_at)
@@ -453,7 +453,13 @@ def test_database_refuses_an_impossible_booking(change, constraint):
 
 @pytest.mark.parametrize(
     ("change", "constraint"),
-    [({"ends_at": NOW}, "quote_ends_after_start"), ({"total": -1}, "quote_total_not_negative")],
+    [
+        ({"ends_at": NOW}, "quote_ends_after_start"),
+        ({"total": -1}, "quote_(total_not_negative|commission_possible)"),
+        ({"tax_amount": -1}, "quote_parts_within_total"),
+        ({"tax_amount": 2000, "owner_fee": 501}, "quote_(parts_within_total|commission_possible)"),
+        ({"commission": 2501}, "quote_commission_possible"),
+    ],
 )
 def test_database_refuses_an_impossible_quote(change, constraint):
     quote = make_quote(make_service())

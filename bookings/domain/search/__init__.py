@@ -10,8 +10,8 @@ What counts as a match:
   needed kind of resource one that is qualified, open for the whole span with its buffers, and not taken.
   A timed service matches when it lasts at least from ``start`` to ``end``. A stay is booked by its local dates, from
   the service's own check-in to its check-out; without ``end`` it is one night.
-* The total is what ``pricing`` computes, without add-ons. Of several matching services the cheapest is shown, of
-  several matching branches of a provider the nearest.
+* The total is what ``pricing`` computes, service fee and tax included, without add-ons. Of several matching services
+  the cheapest is shown, of several matching branches of a provider the nearest.
 
 The nearest ``CAP`` matching branches are looked at, whatever the ordering: in a dense city "500+" are found, and the
 order by price or rating is among the nearest of them. So the work is bounded, and nobody reads page 26.

@@ -78,6 +78,7 @@ WITH matched AS MATERIALIZED (
                AND (branch.service_radius_km IS NULL OR {meters} <= branch.service_radius_km * 1000)
                {mask}
              ORDER BY meters, branch.id) near
+     CROSS JOIN LATERAL ({seller}) seller
      CROSS JOIN LATERAL (
            {offer}
             ORDER BY price, service.duration_minutes, service.id
@@ -107,13 +108,38 @@ SELECT found.total, found.is_capped, answer.*
  ORDER BY answer.position
 """
 
+# What all prices of a branch's provider have in common: the tax that is added, and the platform's usual share.
+SELLER = """
+SELECT seller.currency, CASE WHEN seller.is_tax_inclusive THEN 0 ELSE seller.tax_rate_bp END AS tax_bp,
+       usual.owner_bp, usual.cap
+  FROM providers_provider seller
+  LEFT JOIN LATERAL (
+       SELECT rule.owner_bp, CASE WHEN rule.cap_currency = seller.currency THEN rule.cap_amount END AS cap
+         FROM payments_commissionrule rule
+        WHERE rule.service_id IS NULL AND rule.provider_kind IN (seller.kind, '')
+        ORDER BY rule.provider_kind DESC
+        LIMIT 1) usual ON true
+ WHERE seller.id = near.provider_id
+OFFSET 0"""
+
 # The price of one unit (a visit or a night) for all the pets; pricing.py says the same in Python.
 UNIT = "service.price + service.extra_pet_price * (%(pets)s - 1)"
 
+# pricing.all_in, of ``price.care``. A cap that is null does not count: least() looks only at what is there.
+ALL_IN = """
+SELECT price.care
+       + (price.care * seller.tax_bp + 5000) / 10000
+       + coalesce(least((price.care * coalesce(own.owner_bp, seller.owner_bp) + 5000) / 10000,
+                        CASE WHEN own.id IS NULL THEN seller.cap
+                             WHEN own.cap_currency = seller.currency THEN own.cap_amount END), 0) AS total
+OFFSET 0"""
+
 ANY_TIME = f"""
-SELECT service.id AS service_id, {UNIT} AS price, 1 AS units,
+SELECT service.id AS service_id, price.total AS price, 1 AS units,
        NULL::timestamptz AS starts_at, NULL::timestamptz AS ends_at
   FROM providers_service service
+  LEFT JOIN payments_commissionrule own ON own.service_id = service.id
+ CROSS JOIN LATERAL ({ALL_IN.replace("price.care", f"({UNIT})")}) price
  WHERE service.branch_id = near.branch_id
    AND {{serves}}
    {{affordable}}
@@ -121,7 +147,7 @@ SELECT service.id AS service_id, {UNIT} AS price, 1 AS units,
 
 # "OFFSET 0" keeps a subquery's columns computed once instead of copied into every place that names them.
 AT_TIME = f"""
-SELECT service.id AS service_id, price.price, span.units, span.starts_at, span.ends_at
+SELECT service.id AS service_id, asked.total AS price, span.units, span.starts_at, span.ends_at
   FROM providers_branch home
  CROSS JOIN LATERAL (
        SELECT %(start)s AT TIME ZONE home.time_zone AS wall,
@@ -155,8 +181,10 @@ SELECT service.id AS service_id, price.price, span.units, span.starts_at, span.e
                                FROM providers_publicholiday holiday
                               WHERE holiday.country = home.country
                                 AND holiday."on" >= local.first_day
-                                AND holiday."on" < local.first_day + span.units) END AS price
+                                AND holiday."on" < local.first_day + span.units) END AS care
        OFFSET 0) price
+  LEFT JOIN payments_commissionrule own ON own.service_id = service.id
+ CROSS JOIN LATERAL ({ALL_IN}) asked
  WHERE home.id = near.branch_id
    AND {{serves}}
    AND span.units >= 1
@@ -213,6 +241,7 @@ def statement(query: Query, *, now: datetime) -> tuple[str, dict[str, Any]]:
         meters=METERS,
         circles=_circles(query, point, radius_m, parameters),
         mask=_mask(query, parameters),
+        seller=SELLER,
         offer=offer,
         of_provider=_of_provider(query, parameters),
         order_by=ORDER_BY[query.ordering],
@@ -275,7 +304,7 @@ def _affordable(query: Query, parameters: dict[str, Any]) -> str:
     if query.price_max is None:
         return ""
     parameters["price_max"] = query.price_max
-    return f"AND {UNIT} <= %(price_max)s" if query.start is None else "AND price.price <= %(price_max)s"
+    return f"AND {'price' if query.start is None else 'asked'}.total <= %(price_max)s"
 
 
 def _last_day(query: Query, parameters: dict[str, Any]) -> str:
