@@ -335,6 +335,12 @@ REQUEST_ANSWER_HOURS = 24
 OPEN_HOLDS_PER_OWNER = 3
 # For the control runs of the race tests: it must be seen that they can fail. Only a test run can switch it on.
 DISABLE_BOOKING_LOCKS = env.bool("PETPLACE_TEST_DISABLE_LOCKS", default=False) and "PETPLACE_TEST_RUN" in env.ENVIRON
+# The same for the locks of money.
+DISABLE_PAYMENT_LOCKS = (
+    env.bool("PETPLACE_TEST_DISABLE_PAYMENT_LOCKS", default=False) and "PETPLACE_TEST_RUN" in env.ENVIRON
+)
+PAYOUT_DAYS = 2  # after the end of the visit
+TIP_DAYS = 14  # after the end of the visit
 PETS_PER_OWNER = 60
 OPEN_HOURS_HORIZON_DAYS = 430  # the longest booking window (400 days) and a month to spare
 # Which papers a kind of provider must hand in, for example {"clinic": ["licence"]}. None in the demo.

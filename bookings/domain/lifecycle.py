@@ -199,5 +199,5 @@ def _give_back(booking: Booking, refund: int, why: str, now: datetime) -> dict[s
     if booking.invoice is None:
         return {}
     kept = booking.total - refund
-    booking.invoice = invoices.reduce_to(booking.invoice, keep=kept, reason=why, now=now)
+    booking.invoice = invoices.keep_only(booking.invoice, keep=kept, reason=why, now=now).invoice
     return {"refund": refund, "kept": kept, "currency": booking.currency}

@@ -126,7 +126,7 @@ def _requote(booking: Booking, pets: list[Pet], *, is_owner: bool, now: datetime
     )
     booking.quote, booking.total, booking.terms = quote, quote.total, quote.cancellation
     if booking.invoice is not None:
-        booking.invoice = invoices.rewrite(booking.invoice, lines=price.lines, due_at=booking.starts_at)
+        booking.invoice = invoices.rewrite(booking.invoice, lines=price.lines, due_at=booking.starts_at, now=now)
 
 
 def _same_length(booking: Booking, starts_at: datetime) -> datetime | None:

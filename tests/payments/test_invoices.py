@@ -34,45 +34,54 @@ def test_write_sums_the_lines_and_keeps_their_order():
 
 
 def test_rewrite_replaces_lines_total_and_due_time():
-    invoice = invoices.rewrite(written(), lines=[Line(LineKind.BASE, "Walk", 1, 900)], due_at=LATER)
+    invoice = invoices.rewrite(written(), lines=[Line(LineKind.BASE, "Walk", 1, 900)], due_at=LATER, now=NOW)
 
     invoice.refresh_from_db()
-    assert (invoice.total, invoice.due_at) == (900, LATER)
+    assert (invoice.total, invoice.due_at, invoice.number) == (900, LATER, None)
     assert lines_of(invoice) == [(0, "base", "Walk", 1, 900, 900)]
 
 
-def test_reduce_to_adds_a_line_that_says_why():
-    invoice = invoices.reduce_to(written(), keep=6750, reason="Cancelled late: 50 % back", now=LATER)
+def kept(invoice, keep, reason="Cancelled late: 50 % back", now=LATER):
+    return invoices.keep_only(invoice, keep=keep, reason=reason, now=now)
 
-    assert (invoice.total, invoice.state) == (6750, InvoiceState.OPEN)
+
+def test_keeping_a_part_adds_a_line_that_says_why_and_earns_it():
+    result = kept(written(), 6750)
+
+    invoice = result.invoice
+    assert (result.refund, result.kept, result.outstanding, result.released) == (0, 6750, 6750, 0)
+    assert (invoice.total, invoice.state, invoice.number) == (6750, InvoiceState.OPEN, "2026-000001")
+    assert (invoice.earned_at, invoice.payout_due_at) == (LATER, LATER + dt.timedelta(days=2))
     assert lines_of(invoice)[2] == (2, "refund", "Cancelled late: 50 % back", 1, -6750, -6750)
     assert sum(line.amount for line in invoice.lines.all()) == invoice.total
 
 
-def test_reduce_to_twice_keeps_summing_up():
-    invoice = invoices.reduce_to(written(), keep=6750, reason="First", now=LATER)
-    invoice = invoices.reduce_to(invoice, keep=1000, reason="Second", now=LATER)
+def test_keeping_less_of_what_has_a_number_writes_a_credit_note():
+    invoice = kept(kept(written(), 6750).invoice, 1000, "Once more").invoice
 
-    assert sum(line.amount for line in invoice.lines.all()) == invoice.total == 1000
+    assert (invoice.total, invoice.credited_amount, invoice.outstanding) == (6750, 5750, 1000)
+    note = invoice.credit_notes.get()
+    assert (note.total, note.number, note.kind, note.parent) == (5750, "2026-000002", "credit_note", invoice)
+    assert lines_of(note) == [(0, "refund", "Once more", 1, 5750, 5750)]
 
 
-def test_reduce_to_nothing_voids():
-    invoice = invoices.reduce_to(written(), keep=0, reason="Free", now=LATER)
+def test_keeping_nothing_voids():
+    invoice = kept(written(), 0).invoice
 
     invoice.refresh_from_db()
-    assert (invoice.state, invoice.voided_at) == (InvoiceState.VOID, LATER)
+    assert (invoice.state, invoice.voided_at, invoice.number) == (InvoiceState.VOID, LATER, None)
 
 
-def test_reduce_to_all_changes_nothing():
-    invoice = invoices.reduce_to(written(), keep=13_500, reason="No refund", now=LATER)
+def test_keeping_all_changes_nothing():
+    invoice = kept(written(), 13_500).invoice
 
-    assert (invoice.total, invoice.lines.count()) == (13_500, 2)
+    assert (invoice.total, invoice.lines.count(), invoice.credit_notes.count()) == (13_500, 2, 0)
 
 
 @pytest.mark.parametrize("keep", [-1, 13_501])
-def test_reduce_to_refuses_what_is_no_part_of_it(keep):
+def test_keeping_refuses_what_is_no_part_of_it(keep):
     with pytest.raises(ValueError, match="cannot keep"):
-        invoices.reduce_to(written(), keep=keep, reason="?", now=LATER)
+        kept(written(), keep)
 
 
 def test_settle_pays_once():
@@ -81,27 +90,28 @@ def test_settle_pays_once():
     invoices.settle(invoice, now=LATER)
 
     invoice.refresh_from_db()
-    assert (invoice.state, invoice.paid_at) == (InvoiceState.PAID, NOW)
+    assert (invoice.state, invoice.paid_at, invoice.paid_amount) == (InvoiceState.PAID, NOW, 13_500)
+    assert list(invoice.payments.values_list("method", "amount")) == [("cash", 13_500)]
+
+
+def test_settle_of_nothing_pays_nothing():
+    invoice = invoices.settle(written(lines=[]), now=NOW)
+
+    assert (invoice.state, invoice.payments.count()) == (InvoiceState.PAID, 0)
 
 
 def test_settle_leaves_a_void_one():
-    invoice = invoices.reduce_to(written(), keep=0, reason="Free", now=LATER)
-
-    assert invoices.settle(invoice, now=LATER).state == InvoiceState.VOID
+    assert invoices.settle(kept(written(), 0).invoice, now=LATER).state == InvoiceState.VOID
 
 
-@pytest.mark.parametrize("state", [InvoiceState.PAID, InvoiceState.VOID])
-def test_closed_invoices_do_not_change(state):
-    invoice = written()
-    Invoice.objects.update(state=state, paid_at=NOW)
+def test_a_void_one_does_not_change():
+    invoice = kept(written(), 0).invoice
 
     with pytest.raises(InvalidTransition):
-        invoices.reduce_to(invoice, keep=0, reason="?", now=LATER)
+        invoices.rewrite(invoice, lines=LINES, due_at=LATER, now=LATER)
     with pytest.raises(InvalidTransition):
-        invoices.rewrite(invoice, lines=LINES, due_at=LATER)
-
-    assert lines_of(invoice) == lines_of(invoice)[:2]
-    assert Invoice.objects.get().total == 13_500
+        invoices.issue(invoice, now=LATER)
+    assert kept(invoice, 0).refund == 0
 
 
 def test_database_refuses_a_line_that_does_not_multiply_out():
