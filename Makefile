@@ -13,8 +13,8 @@ run: bootstrap  ## Run the site: database, cache, web, worker and beat
 	@exec $(PYTHON) manage.py up --with-parent
 
 test: bootstrap-dev  ## Run every test, with its own servers
-	$(PYTHON) -m pytest -n 2 -m "not (browser or race or fault)" --cov --cov-report=
-	$(PYTHON) -m pytest -m "browser or race or fault" --cov --cov-append --cov-report=term-missing:skip-covered --cov-fail-under=90
+	$(PYTHON) -m pytest -n 2 -m "not (browser or race or fault)" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+	$(PYTHON) -m pytest -m "browser or race or fault"
 
 check: bootstrap-dev  ## Check format, lint, templates, types, migrations, deployment and the layers
 	$(PYTHON) scripts/check.py

@@ -67,6 +67,8 @@ class _Builder:
 
     def run(self) -> Summary:
         with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # drawing takes its time
             self.people()
             for city in CITIES:
                 self.say(f"{city.name}: {city.providers} businesses, {city.owners} pet owners")
