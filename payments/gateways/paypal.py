@@ -93,7 +93,7 @@ _ITEM_STATES: dict[str, TransferState] = {
 class PayPalGateway:
     name = "paypal"
     label = "PayPal"
-    methods = ("paypal",)
+    methods: tuple[str, ...] = ("paypal",)
 
     def __init__(self, *, client_id: str, client_secret: str, webhook_id: str, api_base: str, timeout: float) -> None:
         self.credentials = (client_id, client_secret)
@@ -265,7 +265,7 @@ class PayPalGateway:
         ref = header["payout_batch_id"]
         # The answer to a repeated key is the first one: how it stands now is another question.
         batch = self._get(f"/v1/payments/payouts/{_id(ref)}")
-        item = next(iter(batch.get("items", [])), {})
+        item: dict[str, Any] = next(iter(batch.get("items", [])), {})
         state = _PAYOUT_STATES.get(batch["batch_header"]["batch_status"], "pending")
         if item:
             state = _ITEM_STATES.get(item["transaction_status"], "pending")
@@ -373,7 +373,7 @@ class PayPalGateway:
         """Return the order that an event is about, else its object. Refunds and disputes name their capture only."""
         if order := about.get("supplementary_data", {}).get("related_ids", {}).get("order_id"):
             return str(order)
-        disputed = next(iter(about.get("disputed_transactions") or []), {})
+        disputed: dict[str, Any] = next(iter(about.get("disputed_transactions") or []), {})
         above = next((link["href"] for link in about.get("links", []) if link.get("rel") == "up"), "")
         kind, _, ref = above.rpartition("/v2/")[2].rpartition("/")
         if kind == "checkout/orders":
@@ -431,11 +431,11 @@ class PayPalGateway:
             return self._token
 
     def _send(self, method: str, path: str, **what: Any) -> requests.Response:
-        session = getattr(self._local, "session", None)
+        session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
         try:
-            return session.request(  # type: ignore[no-any-return]
+            return session.request(
                 method, f"{self.api_base}{path}", timeout=self.timeout, allow_redirects=False, **what
             )
         except requests.RequestException as error:
@@ -492,7 +492,7 @@ def _read(answer: requests.Response) -> dict[str, Any]:
         raise GatewayUnavailable(f"PayPal answered {status} with what is no JSON") from error
     if 200 <= status < 300:
         return dict(found)
-    details = next(iter(found.get("details") or []), {})
+    details: dict[str, Any] = next(iter(found.get("details") or []), {})
     issue = str(details.get("issue") or found.get("name") or found.get("error") or "gateway_refused")
     message = str(details.get("description") or found.get("message") or "PayPal refused this.")
     if status in (401, 403):
@@ -587,6 +587,6 @@ def _movement_kind(code: str) -> MovementKind | None:
 def _payment_uid(about: dict[str, Any]) -> str:
     """Return our payment's uid from an order, a capture or an authorization; '' where PayPal does not carry it."""
     unit = next(iter(about.get("purchase_units") or []), about)
-    disputed = next(iter(about.get("disputed_transactions") or []), {})
+    disputed: dict[str, Any] = next(iter(about.get("disputed_transactions") or []), {})
     found = str(unit.get("custom_id") or disputed.get("custom") or "").removeprefix(VOIDED)
     return found if re.fullmatch(r"[0-9a-f-]{32,36}", found) else ""  # a refund's mark is a key of ours

@@ -183,7 +183,8 @@ class Guarded:
             retry=retry_if_exception(_may_work_later),
             reraise=True,
         )
-        return retrying(self._attempt, work)
+        answer: T = retrying(self._attempt, work)
+        return answer
 
     def _attempt(self, work: Callable[[], T]) -> T:
         leave = breaker.ask(self.name)

@@ -78,7 +78,7 @@ _MESSAGES = dict([*_FAILURES.values(), _CHALLENGE_FAILED])
 class SandboxGateway:
     name = "sandbox"
     label = "Test card"
-    methods = ("card",)
+    methods: tuple[str, ...] = ("card",)
 
     def supports(self, currency: str) -> bool:
         return True
@@ -163,7 +163,11 @@ class SandboxGateway:
             created_at=timezone.now(),
         )
         return Transfer(
-            ref=sent.ref, amount=sent.amount, currency=sent.currency, state=sent.state, failure=sent.failure
+            ref=sent.ref,
+            amount=sent.amount,
+            currency=sent.currency,
+            state="paid" if sent.state == "paid" else "failed",
+            failure=sent.failure,
         )
 
     def create_account(self, *, email: str, country: str, key: str) -> str:

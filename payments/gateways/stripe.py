@@ -93,7 +93,7 @@ class _StoredFailure(GatewayUnavailable):
 class StripeGateway:
     name = "stripe"
     label = "Card"
-    methods = ("card",)
+    methods: tuple[str, ...] = ("card",)
 
     def __init__(self, *, secret_key: str, webhook_secret: str, api_base: str, timeout: float) -> None:
         self.webhook_secret = webhook_secret
@@ -121,7 +121,7 @@ class StripeGateway:
     # --- Charges --------------------------------------------------------------------------------
 
     def create(self, request: ChargeRequest, *, key: str) -> Charge:
-        params: dict[str, Any] = {
+        params: Any = {
             "amount": to_stripe(request.amount, request.currency),
             "currency": request.currency.lower(),
             "capture_method": request.capture,
@@ -318,7 +318,7 @@ class StripeGateway:
         for number in range(1 + NEXT_KEYS):
             options = {"idempotency_key": key if number == 0 else f"{key}:{number}"}
             try:
-                return _ask(lambda options=options: call(options=options))
+                return _ask(partial(call, options=options))
             except _StoredFailure:
                 found = look()
                 if found is not None:
