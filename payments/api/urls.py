@@ -1,9 +1,10 @@
 """Paths of the REST API under `/api/v1/`."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from payments.api import views
+from payments.api import views, webhooks
 
 router = SimpleRouter(use_regex_path=False)
 router.register("invoices", views.InvoiceViewSet, basename="api-invoice")
-urlpatterns = router.urls
+urlpatterns = [*router.urls, path("webhooks/<slug:gateway>/", webhooks.receive, name="api-webhook")]
