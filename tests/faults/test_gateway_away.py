@@ -10,12 +10,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import pytest
+from django.db import connection
+from django.db.models import Sum
+from django.utils import timezone
 
 from payments import tasks
+from payments.domain import calls, charges, invoices, refunds
+from payments.domain.invoices import InvoiceTerms, Line
 from payments.gateways import GatewayPaused, GatewayUnavailable, breaker
+from payments.models import AccountKind, Invoice, InvoiceState, LedgerLine, LineKind, Payment, Refund
+from tests import factories
 from tests.faults.conftest import IS_FULL
 from tests.payments.gateways.conftest import gateways, paypal_world, stripe_world
 from tests.payments.gateways.worlds import World
@@ -202,3 +210,117 @@ def test_control_with_a_new_key_for_each_try_pays_twice(world: World) -> None:
             world.gateway.refund(charge.ref, amount=2_500, currency="EUR", key=key)
 
     assert world.made()["refunds"] == 2
+
+
+# --- With our own books -------------------------------------------------------------------------
+
+
+@dataclass
+class Books:
+    """Invoices that are paid through the domain, with workers beside it: what the site does, without its pages."""
+
+    world: World
+    invoices: list[Invoice]
+    slowest: float = 0.0
+    paused: int = 0
+    errors: list[BaseException] = field(default_factory=list)
+
+    def pay(self, invoice: Invoice) -> None:
+        """Click "Pay" until it leads somewhere, pay there, come back, be accepted, get a part back."""
+        now = timezone.now
+        while True:
+            started_at = time.monotonic()
+            try:
+                started = charges.start(invoice, by=invoice.payer, gateway=self.world.name, now=now())
+                break
+            except GatewayUnavailable as error:
+                self.paused += isinstance(error, GatewayPaused)
+            finally:
+                self.slowest = max(self.slowest, time.monotonic() - started_at)
+            time.sleep(0.2)
+        self.world.pay(started.charge.ref)
+        with contextlib.suppress(GatewayUnavailable):  # the return page shows "pending" then
+            charges.sync(started.payment, now=now())
+
+    def pay_all(self) -> None:
+        waiting = iter(self.invoices)
+        lock = threading.Lock()
+
+        def work() -> None:
+            try:
+                while (invoice := self._next(waiting, lock)) is not None:
+                    self.pay(invoice)
+            except BaseException as error:
+                self.errors.append(error)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=work) for _ in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self.errors:
+            raise self.errors[0]
+
+    @staticmethod
+    def _next(waiting: Iterator[Invoice], lock: threading.Lock) -> Invoice | None:
+        with lock:
+            return next(waiting, None)
+
+    def settle(self, is_settled: Callable[[], bool]) -> float:
+        """Let the workers run on a clock that goes ten times as fast; return how long it took on that clock (s)."""
+        begin = time.monotonic()
+        start = timezone.now()
+        while not is_settled():
+            passed = 10 * (time.monotonic() - begin)
+            assert passed < SETTLED_WITHIN, "not everything was settled within ten minutes"
+            now = start + timedelta(seconds=passed)
+            charges.sync_stale(now=now)
+            calls.run_due(now=now, seconds=2)
+            time.sleep(0.1)
+        return 10 * (time.monotonic() - begin)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fault", ["errors", "silence"])
+def test_books_and_gateway_agree_after_the_outage(world: World, fault: str) -> None:
+    assert world.fake is not None
+    fake = world.fake
+    provider, payer = factories.make_provider(), factories.UserFactory()
+    line = Line(LineKind.BASE, "A walk", 1, 10_000)
+    written = [
+        invoices.write(
+            provider=provider, payer=payer, subject=f"Walk {number}", currency="EUR", lines=[line],
+            due_at=timezone.now(), state=InvoiceState.DRAFT, prepay_amount=10_000,
+            terms=InvoiceTerms(capture_method="manual"),
+        )
+        for number in range(PAYMENTS // 3)
+    ]  # fmt: skip
+    books = Books(world, written)
+    sick = {"silence": 1.0} if fault == "silence" else {"e500": 0.05, "drop_after": 0.05}
+    fake.be(**sick)
+    get_well = threading.Timer(SILENCE_SECONDS if fault == "silence" else 3_600, fake.be)
+    get_well.start()
+
+    books.pay_all()
+    payments = Payment.objects.filter(invoice__in=written)
+    took = [books.settle(lambda: not payments.exclude(state="authorized").exists())]
+    for invoice in written:
+        charges.want_capture(invoice, now=timezone.now())
+    took.append(books.settle(lambda: not payments.exclude(state="captured").exists()))
+    for payment in payments:
+        refunds.request(payment, amount=2_500, by=None, reason="A shorter walk", now=timezone.now())
+    took.append(books.settle(lambda: not Refund.objects.exclude(state="succeeded").exists()))
+    get_well.cancel()
+    fake.be()
+
+    count = len(written)
+    clearing = LedgerLine.objects.filter(account__kind=AccountKind.GATEWAY_CLEARING).aggregate(sum=Sum("amount"))
+    assert world.made() == {"charges": count, "refunds": count, "transfers": 0}
+    assert (payments.count(), {payment.captured_amount for payment in payments}) == (count, {10_000})
+    assert clearing["sum"] == count * 7_500
+    assert LedgerLine.objects.aggregate(sum=Sum("amount"))["sum"] == 0
+    assert max(took) < SETTLED_WITHIN
+    assert books.slowest < 4 * TIMEOUT + 2  # an attempt is one or two calls of two timeouts at most
+    assert (books.paused > 0) is (fault == "silence")
