@@ -67,6 +67,7 @@ class Choice:
     ends_at: datetime | None = None
     addons: tuple[AddOn, ...] = ()
     asked: Resource | None = None
+    promo_code: str = ""
 
     @property
     def has_time(self) -> bool:
@@ -88,6 +89,8 @@ class Choice:
         pairs += [("addon", str(addon.uid)) for addon in self.addons]
         if self.asked:
             pairs.append(("person", str(self.asked.uid)))
+        if self.promo_code:
+            pairs.append(("promo_code", self.promo_code))
         return pairs
 
     def without(self, *names: str) -> list[tuple[str, str]]:
@@ -113,6 +116,7 @@ class ChoiceForm(forms.Form):
     check_out = forms.DateField(required=False)
     addon = forms.ModelMultipleChoiceField(AddOn.objects.none(), required=False, to_field_name="uid")
     person = forms.ModelChoiceField(Resource.objects.none(), required=False, to_field_name="uid")
+    promo_code = forms.CharField(required=False, max_length=40)
     # An alternative offered in place of a time that is gone: "start/end".
     alternative = forms.CharField(required=False, max_length=80)
 
@@ -178,6 +182,7 @@ class ChoiceForm(forms.Form):
             ends_at=end,
             addons=tuple(data.get("addon") or ()),
             asked=data.get("person"),
+            promo_code=data.get("promo_code") or "",
         )
 
 

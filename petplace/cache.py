@@ -118,12 +118,12 @@ class FailSafeClient(RedisCacheClient):
     def clear(self) -> Any:
         return self._try(super().clear, otherwise=False)
 
-    def hit(self, key: str, period: int) -> tuple[int, int] | None:
+    def hit(self, key: str, period: int, by: int) -> tuple[int, int] | None:
         def count() -> tuple[int, int]:
             # SET NX opens the window with its end, INCR counts in it: one round trip, one step for the server.
             with self.get_client(key, write=True).pipeline(transaction=True) as pipe:
                 pipe.set(key, 0, ex=period, nx=True)
-                pipe.incr(key)
+                pipe.incrby(key, by)
                 pipe.ttl(key)
                 _, number, seconds = pipe.execute()
             return int(number), int(seconds)
@@ -144,10 +144,10 @@ class FailSafeRedisCache(RedisCache):
         super().__init__(server, params)
         self._class = FailSafeClient
 
-    def hit(self, key: str, period: int) -> tuple[int, int] | None:
-        """Count ``key`` within ``period`` seconds from its first hit, atomically.
+    def hit(self, key: str, period: int, by: int = 1) -> tuple[int, int] | None:
+        """Count ``key`` within ``period`` seconds from its first hit, atomically; ``by`` -1 takes one back.
 
         Returns the count with this one and the seconds until the window ends; None when the server is away.
         """
         client = cast(FailSafeClient, self._cache)
-        return client.hit(self.make_and_validate_key(key), period)
+        return client.hit(self.make_and_validate_key(key), period, by)

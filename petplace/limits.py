@@ -31,12 +31,20 @@ def hit(scope: str, ident: str) -> int | None:
     forty tries: a limit that reads and then writes lets most of them through.
     """
     limit, period = rate_of(scope)
-    key = f"limit:{scope}:{hashlib.sha256(ident.encode()).hexdigest()[:32]}"
-    counted: tuple[int, int] | None = cache.hit(key, period)  # type: ignore[attr-defined]
+    counted: tuple[int, int] | None = cache.hit(_key(scope, ident), period)  # type: ignore[attr-defined]
     if counted is None:
         return None
     count, wait = counted
     return max(1, wait) if count > limit else None
+
+
+def forget(scope: str, ident: str) -> None:
+    """Take one try back that :func:`hit` has counted, because it was none of those that are limited."""
+    cache.hit(_key(scope, ident), rate_of(scope)[1], by=-1)  # type: ignore[attr-defined]
+
+
+def _key(scope: str, ident: str) -> str:
+    return f"limit:{scope}:{hashlib.sha256(ident.encode()).hexdigest()[:32]}"
 
 
 def client_ip(request: Any) -> str:

@@ -265,6 +265,9 @@ REST_FRAMEWORK = {
         "anon": env.str("THROTTLE_ANON", default="300/min"),
         "user": env.str("THROTTLE_USER", default="1200/min"),
         "sign_in": env.str("THROTTLE_SIGN_IN", default="20/min"),
+        # Promo codes that do not exist, by account and by address.
+        "promo": env.str("THROTTLE_PROMO", default="10/min"),
+        "promo_address": env.str("THROTTLE_PROMO_ADDRESS", default="60/min"),
     },
     "EXCEPTION_HANDLER": "petplace.api.problems.exception_handler",
     "PAGE_SIZE": 20,
@@ -345,8 +348,6 @@ PETS_PER_OWNER = 60
 OPEN_HOURS_HORIZON_DAYS = 430  # the longest booking window (400 days) and a month to spare
 # Which papers a kind of provider must hand in, for example {"clinic": ["licence"]}. None in the demo.
 REQUIRED_DOCUMENTS: dict[str, list[str]] = env.json("REQUIRED_DOCUMENTS", default={})
-# How a booking may be paid. All but "at_visit" need a gateway.
-PAYMENT_POLICIES = env.list("PAYMENT_POLICIES", default=["at_visit", "deposit", "prepay"])
 MAP_TILE_URL = env.str("MAP_TILE_URL", default="")
 MAP_TILE_ATTRIBUTION = env.str("MAP_TILE_ATTRIBUTION", default="")
 
@@ -382,6 +383,10 @@ PAYMENT_GATEWAYS = gateway_settings.chosen(
     },
     is_production=IS_PRODUCTION,
     is_sandbox_meant=env.bool("SANDBOX_IN_PRODUCTION", default=False),
+)
+# How a service may ask to be paid: all but "at_visit" need a gateway.
+PAYMENT_POLICIES = env.list(
+    "PAYMENT_POLICIES", default=["at_visit", "deposit", "prepay"] if PAYMENT_GATEWAYS else ["at_visit"]
 )
 CELERY_BEAT_SCHEDULE["gateway-probes"] = {"task": "payments.tasks.probe_gateways", "schedule": 10.0}
 if "sandbox" in PAYMENT_GATEWAYS:

@@ -16,7 +16,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bookings import feeds
+from bookings import feeds, tries
 from bookings.api import serializers
 from bookings.domain import calendar_feeds, lifecycle, quotes, reschedule, reservation
 from bookings.models import Booking, CalendarFeed, Quote
@@ -73,7 +73,7 @@ class QuoteViewSet(GenericViewSet):
 
     def get_queryset(self) -> "QuerySet[Quote]":
         own = Quote.objects.filter(owner_id=caller_of(self.request).pk)
-        return own.select_related("service__branch").prefetch_related("lines", "pets")
+        return own.select_related("service__branch", "promo").prefetch_related("lines", "pets")
 
     @extend_schema(request=serializers.QuoteInput, responses={201: serializers.QuoteSerializer})
     @idempotent
@@ -90,15 +90,18 @@ class QuoteViewSet(GenericViewSet):
 
 
 def _quote(request: Request, data: dict[str, Any], now: datetime) -> Quote:
-    return quotes.create(
-        owner=caller_of(request),
-        service=data["service"],
-        starts_at=data["start"],
-        ends_at=data.get("end"),
-        pets=data["pets"],
-        addons=data.get("addons", ()),
-        now=now,
-    )
+    code = data.get("promo_code", "")
+    with tries.counted(request, code):
+        return quotes.create(
+            owner=caller_of(request),
+            service=data["service"],
+            starts_at=data["start"],
+            ends_at=data.get("end"),
+            pets=data["pets"],
+            addons=data.get("addons", ()),
+            promo_code=code,
+            now=now,
+        )
 
 
 class BookingViewSet(GenericViewSet):

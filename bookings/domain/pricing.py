@@ -140,10 +140,9 @@ def tax_of(net: int, rate_bp: int, *, is_inclusive: bool) -> int:
     return half_up(net * rate_bp, WHOLE_BP + rate_bp if is_inclusive else WHOLE_BP)
 
 
-def from_price(service: Service, rates: Rates) -> int:
+def of_unit(service: Service, rates: Rates) -> Price:
     """Return the all-in price of one unit for one pet on an ordinary day: what lists say. Asks no database."""
-    line = Line(LineKind.BASE, service.name, 1, service.price)
-    return all_in([line], [service.price], provider=service.provider, rates=rates).total
+    return all_in([_base_line(service, 1)], [service.price], provider=service.provider, rates=rates)
 
 
 def prepay_amount(service: Service, total: int) -> int:

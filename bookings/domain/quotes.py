@@ -129,6 +129,7 @@ def save(
         currency=price.currency,
         total=price.total,
         promo=price.promo,
+        prepay_amount=pricing.prepay_amount(service, price.total),
         tax_rate_bp=price.tax_rate_bp,
         is_tax_inclusive=price.is_tax_inclusive,
         tax_amount=price.tax_amount,

@@ -17,7 +17,8 @@ class Quote(PublicModel):
     """What one service costs for these pets at this time. Good until ``expires_at``, then asked again.
 
     ``cancellation`` is the snapshot of the refund table (``bookings.domain.cancellation.Terms.as_json``). The other
-    figures are those of ``bookings.domain.pricing.Price``: they go with the lines onto the invoice.
+    figures are those of ``bookings.domain.pricing.Price``: they go with the lines onto the invoice. ``prepay_amount``
+    is what must be paid before the booking is placed.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -29,6 +30,7 @@ class Quote(PublicModel):
     currency = models.CharField(max_length=3)
     total = models.BigIntegerField()
     promo = models.ForeignKey(PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    prepay_amount = models.BigIntegerField(default=0, db_default=0)
     tax_rate_bp = models.PositiveIntegerField(default=0, db_default=0)
     is_tax_inclusive = models.BooleanField(default=False, db_default=False)
     tax_amount = models.BigIntegerField(default=0, db_default=0)
@@ -42,6 +44,9 @@ class Quote(PublicModel):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="quote_ends_after_start"),
             models.CheckConstraint(condition=Q(total__gte=0), name="quote_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(prepay_amount__gte=0, prepay_amount__lte=F("total")), name="quote_prepay_possible"
+            ),
             models.CheckConstraint(
                 condition=Q(tax_amount__gte=0, owner_fee__gte=0, total__gte=F("tax_amount") + F("owner_fee")),
                 name="quote_parts_within_total",

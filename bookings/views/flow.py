@@ -18,12 +18,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
-from bookings.domain import problems, quotes, reservation
+from bookings import tries
+from bookings.domain import pricing, problems, quotes, reservation
 from bookings.forms import Choice, ChoiceForm, NoteForm, QuickPetForm
 from bookings.models import Booking
 from bookings.validators import NOTE_LENGTH
 from bookings.views import days, shown
 from bookings.views.access import say_error, show_error
+from payments.domain import rates as shares
 from petplace.errors import DomainError
 from petplace.http import PageRequest, SignedInRequest
 from pets.choices import Species
@@ -71,7 +73,7 @@ def hold(request: PageRequest, service_uid: str) -> HttpResponse:
     if form.is_valid() and note_form.is_valid() and choice.pets and choice.starts_at:
         try:
             booking = _hold(
-                request.user, service, choice, choice.starts_at, note=note_form.cleaned_data["note"], now=now
+                request, request.user, service, choice, choice.starts_at, note=note_form.cleaned_data["note"], now=now
             )
         except DomainError as error:
             if error.code == "email_not_verified":
@@ -86,16 +88,20 @@ def hold(request: PageRequest, service_uid: str) -> HttpResponse:
     return render(request, f"bookings/flow/{step}.html", context, status=400)
 
 
-def _hold(user: User, service: Service, choice: Choice, starts_at: datetime, *, note: str, now: datetime) -> Booking:
-    quote = quotes.create(
-        owner=user,
-        service=service,
-        starts_at=starts_at,
-        ends_at=choice.ends_at,
-        pets=choice.pets,
-        addons=choice.addons,
-        now=now,
-    )
+def _hold(
+    request: PageRequest, user: User, service: Service, choice: Choice, starts_at: datetime, *, note: str, now: datetime
+) -> Booking:
+    with tries.counted(request, choice.promo_code):
+        quote = quotes.create(
+            owner=user,
+            service=service,
+            starts_at=starts_at,
+            ends_at=choice.ends_at,
+            pets=choice.pets,
+            addons=choice.addons,
+            promo_code=choice.promo_code,
+            now=now,
+        )
     return reservation.hold(quote, by=user, now=now, note=note, resource=choice.asked)
 
 
@@ -159,7 +165,7 @@ def _context(
 ) -> dict[str, Any]:
     here = reverse("bookings:book", args=[service.uid])
     urls = {name: f"{here}?{choice.query(name)}" for name in STEPS[:3]}
-    preview, obstacle = _preview(service, choice)
+    preview, obstacle = _preview(request, service, choice, now=now)
     context = {
         "service": service,
         "provider": service.provider,
@@ -177,13 +183,16 @@ def _context(
         "addons": [addon for addon in service.addons.all() if addon.is_active],
         "chosen_addons": {addon.pk for addon in choice.addons},
         "price": preview.price if preview else None,
+        "unit": None if preview else pricing.of_unit(service, shares.rates_of(service)),
+        "price_note": shown.price_note(service, preview.price.total if preview else 0),
+        "promo_error": preview.promo_error.message if preview and preview.promo_error else "",
         "rows": shown.refund_rows(preview.terms, now=now) if preview else [],
         "problems": _problems(service, choice, obstacle, now=now),
         "hold_minutes": settings.HOLD_MINUTES,
         "counts": range(1, service.max_pets + 1),
         "kept_for_pets": choice.without("pet", "pets", "species"),
         "kept_for_time": choice.without("start", "end"),
-        "kept_for_extras": choice.without("addon", "person"),
+        "kept_for_extras": choice.without("addon", "person", "promo_code"),
     }
     if step == "pets" and request.user.is_authenticated:
         context["own_pets"] = [_as_option(pet, service, choice) for pet in Pet.objects.owned_by(request.user).active()]
@@ -209,16 +218,28 @@ def _as_option(pet: Pet, service: Service, choice: Choice) -> dict[str, Any]:
     return {"pet": pet, "obstacle": obstacle, "facts": facts, "is_chosen": pet in choice.pets and not obstacle}
 
 
-def _preview(service: Service, choice: Choice) -> tuple[quotes.Preview | None, str]:
-    """Return the explained price, or None and why there is none."""
+def _preview(
+    request: PageRequest, service: Service, choice: Choice, *, now: datetime
+) -> tuple[quotes.Preview | None, str]:
+    """Return the explained price, or None and why there is none. A code that does not count leaves the price."""
     if choice.starts_at is None:
         return None, ""
+    user = request.user if request.user.is_authenticated else None
+    code, refused = choice.promo_code, None
+    if code:
+        try:
+            tries.count(request)
+        except DomainError as error:
+            code, refused = "", error
     try:
-        return quotes.preview(
-            service, choice.starts_at, choice.ends_at, choice.count, choice.addons, now=timezone.now()
-        ), ""
+        preview = quotes.preview(
+            service, choice.starts_at, choice.ends_at, choice.count, choice.addons, promo_code=code, by=user, now=now
+        )
     except DomainError as error:
         return None, error.message
+    if code and (preview.promo_error is None or preview.promo_error.code != tries.UNKNOWN):
+        tries.forget(request)
+    return replace(preview, promo_error=preview.promo_error or refused), ""
 
 
 def _problems(service: Service, choice: Choice, obstacle: str, *, now: datetime) -> list[dict[str, Any]]:

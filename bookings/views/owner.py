@@ -152,7 +152,8 @@ def checkout(request: SignedInRequest, reference: str) -> HttpResponse:
     if not booking.is_held:
         return redirect(booking)
     context = detail_context(request, booking, now=timezone.now())
-    return render(request, "bookings/checkout.html", context | {"steps": list(LABELS.values())})
+    context |= {"steps": list(LABELS.values()), "price_note": shown.price_note(booking.service, booking.total)}
+    return render(request, "bookings/checkout.html", context)
 
 
 @login_required

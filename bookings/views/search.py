@@ -117,9 +117,11 @@ def _profile(result: domain.Result, asked: Asked) -> str:
 
 
 def _price_note(result: domain.Result) -> str:
-    if result.is_overnight:
-        return f"for {result.units} nights" if result.units > 1 else "per night" if not result.starts_at else "1 night"
-    return ui.duration(result.duration_minutes)
+    if not result.is_overnight:
+        return f"all-in, {ui.duration(result.duration_minutes)}"
+    if result.units > 1:
+        return f"all-in for {result.units} nights"
+    return "all-in, 1 night" if result.starts_at else "all-in, per night"
 
 
 def _badges(results: Iterable[domain.Result]) -> dict[int, list[str]]:

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from bookings.domain import cancellation
+from bookings.domain import cancellation, pricing
 from bookings.models import Booking, BookingEvent
 from bookings.states import Action, BookingState, Side
 from payments.models import InvoiceState
+from petplace.money import format_money
 from petplace.templatetags.ui import local_time_text
-from providers.models import Resource
+from providers.models import Resource, Service
 
 # Past tense of a step, for both sides.
 STORY = {
@@ -73,6 +74,16 @@ def refund_rows(terms: cancellation.Terms, *, now: datetime | None = None) -> li
 
 def day_label(day: date) -> str:
     return f"{day:%a, %b} {day.day}"
+
+
+def price_note(service: Service, total: int) -> str:
+    """Say what is paid when, before anything is booked."""
+    first = pricing.prepay_amount(service, total)
+    if not first:
+        return "You pay at the visit. Nothing is charged now."
+    if first == total:
+        return "You pay when booking."
+    return f"{format_money(first, service.currency)} is paid when booking, the rest at the visit."
 
 
 def payment_note(booking: Booking) -> str:

@@ -118,6 +118,8 @@ def _domain_error(error: DomainError) -> Response:
     answer = response(error.status, error.code, error.message, **extra)
     if error.status == status.HTTP_401_UNAUTHORIZED:
         answer["WWW-Authenticate"] = 'Bearer realm="api"'
+    if error.status == status.HTTP_429_TOO_MANY_REQUESTS:
+        answer["Retry-After"] = str(error.extra.get("retry_after", 1))
     return answer
 
 

@@ -14,8 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from bookings.domain import cancellation
+from bookings.domain import cancellation, pricing
 from bookings.views import days
+from payments.domain import rates as shares
 from petplace.money import format_money
 from pets.choices import Species
 from providers.choices import AppointmentPolicy, DocumentKind, StayPolicy
@@ -42,12 +43,13 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
         .prefetch_related(Prefetch("addons", AddOn.objects.filter(is_active=True)))
     )
     wish = Wish.read(request, services)
+    rates = shares.rates_for(services)
     context = {
         "provider": provider,
         "is_preview": not provider.is_public,
         "badges": _badges(provider, now.date()),
         "photos": provider.photos.all(),
-        "cards": [_card(service, wish) for service in services],
+        "cards": [_card(one, wish, pricing.of_unit(one, rates[one.pk]).total) for one in services],
         "policies": _policies(provider, services),
         "reviews": provider.reviews.select_related("author", "booking__service")[:REVIEWS_SHOWN],
         "places": _places(services),
@@ -125,7 +127,8 @@ def _times(request: HttpRequest, service: Service, wish: Wish, *, now: datetime)
     return {**shown, "book_url": reverse("bookings:book", args=[service.uid]), "kept": wish.kept().items()}
 
 
-def _card(service: Service, wish: Wish) -> dict[str, Any]:
+def _card(service: Service, wish: Wish, amount: int) -> dict[str, Any]:
+    """``amount`` is the all-in price of one unit; further pets and extras are priced before fee and tax."""
     currency = service.provider.currency
     facts = [", ".join(f"{Species(one).label}s" for one in service.species)]
     if service.max_weight_kg is not None:
@@ -136,11 +139,14 @@ def _card(service: Service, wish: Wish) -> dict[str, Any]:
     if service.holiday_percent:
         facts.append(f"{service.holiday_percent} % more on public holidays")
     facts += [f"{addon.name} {format_money(addon.price, currency, short=True)}" for addon in service.addons.all()]
+    if amount != service.price and (service.extra_pet_price or service.addons.all()):
+        facts.append("extras before fee and tax")
     return {
         "service": service,
+        "amount": amount,
         "is_chosen": service == wish.service,
         "length": None if service.is_overnight else service.duration_minutes,
-        "unit": "per night" if service.is_overnight else "",
+        "unit": "all-in, per night" if service.is_overnight else "all-in",
         "currency": currency,
         "facts": facts,
         "href": wish.times_url(service),
