@@ -100,15 +100,26 @@ register(
        GROUP BY q.id HAVING q.total <> coalesce(sum(l.amount), 0)""",
 )
 register(
+    "an invoice without a number carries the tax, fee and shares of its booking's quote",
+    f"""SELECT b.reference, i.tax_amount, i.owner_fee, i.commission, i.subsidy
+        FROM bookings_booking b JOIN payments_invoice i ON i.id = b.invoice_id
+        JOIN bookings_quote q ON q.id = b.quote_id
+        WHERE b.state IN ({LIVE}) AND i.number IS NULL
+          AND (i.tax_rate_bp, i.is_tax_inclusive, i.tax_amount, i.owner_fee, i.commission, i.subsidy, i.prepay_amount)
+              <> (q.tax_rate_bp, q.is_tax_inclusive, q.tax_amount, q.owner_fee, q.commission, q.subsidy, q.prepay_amount)""",
+)
+register(
     "a booking costs what its quote says",
     """SELECT b.reference, b.total, q.total AS quoted FROM bookings_booking b JOIN bookings_quote q ON q.id = b.quote_id
        WHERE b.total <> q.total OR b.currency <> q.currency OR b.starts_at <> q.starts_at OR b.ends_at <> q.ends_at""",
 )
 register(
-    "a booking has an invoice exactly when it was placed",
-    """SELECT b.reference, b.state FROM bookings_booking b
-       WHERE (b.invoice_id IS NULL) = EXISTS (SELECT FROM bookings_bookingevent e
-                                              WHERE e.booking_id = b.id AND e.action = 'place')""",
+    "a booking that was placed has an invoice, one that was not has a draft at most",
+    """SELECT b.reference, b.state, i.state AS invoice
+       FROM bookings_booking b LEFT JOIN payments_invoice i ON i.id = b.invoice_id
+       CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM bookings_bookingevent e
+                                          WHERE e.booking_id = b.id AND e.action = 'place') AS yes) placed
+       WHERE CASE WHEN placed.yes THEN i.id IS NULL ELSE i.state NOT IN ('draft', 'void') END""",
 )
 register(
     "an invoice asks for the booking's total, or for what the terms keep",
@@ -117,6 +128,8 @@ register(
         LEFT JOIN LATERAL (SELECT (e.detail->>'kept')::bigint AS amount FROM bookings_bookingevent e
                            WHERE e.booking_id = b.id ORDER BY id DESC LIMIT 1) kept ON true
         WHERE i.currency <> b.currency OR CASE
+          WHEN b.state = 'held' THEN i.state <> 'draft' OR i.total <> b.total
+          WHEN i.prepay_amount > 0 THEN i.number IS NULL AND i.state <> 'void' AND i.total <> b.total
           WHEN b.state = 'completed' THEN i.state <> 'paid' OR i.total <> b.total
           WHEN b.state IN ({LIVE}) THEN i.state <> 'open' OR i.total <> b.total
           WHEN kept.amount = 0 AND b.total > 0 THEN i.state <> 'void'

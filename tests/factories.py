@@ -9,6 +9,8 @@ from factory.django import DjangoModelFactory
 from accounts.models import User
 from bookings.domain import lifecycle, quotes, reservation
 from bookings.models import Booking, Quote
+from payments.domain import promo_codes
+from payments.models import PromoCode
 from pets.models import CareRecord, Pet, Vaccination
 from providers.domain import applications, branches, hours, resources, services
 from providers.models import Branch, Provider, Resource, Service
@@ -172,3 +174,11 @@ def make_booking(
 
 def manager_of(booking: Booking) -> User:
     return User.objects.filter(memberships__provider=booking.provider_id, memberships__role="manager").earliest("pk")
+
+
+# --- payments -----------------------------------------------------------------------------------
+
+
+def make_promo(code: str = "SPRING", *, provider: Provider | None = None, **fields: Any) -> PromoCode:
+    """Return a code of 10 % without limits; the platform's own unless a provider is named."""
+    return promo_codes.create(code=code, provider=provider, **({"percent_bp": 1_000} | fields))

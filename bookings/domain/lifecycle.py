@@ -188,7 +188,9 @@ def answer_until(starts_at: datetime, now: datetime) -> datetime:
 
 
 def _cancel(booking: Booking, step: Step, cause: CancelReason, *, now: datetime, reason: str) -> Booking:
-    refund = cancellation.refund_due(booking, now, step.side)
+    # What is only held was never promised: nothing of it is kept.
+    is_hold = step.source == BookingState.HELD
+    refund = booking.total if is_hold else cancellation.refund_due(booking, now, step.side)
     booking.state, booking.cancel_reason, booking.due_at = BookingState.CANCELLED, cause, None
     detail = _give_back(booking, refund, cause.label, now)
     return finish(booking, step, now=now, reason=reason, detail=detail)

@@ -21,7 +21,7 @@ from datetime import date, datetime
 
 from bookings.domain import interval, texts
 from payments.domain import rates as shares
-from payments.domain.invoices import Line, total_of
+from payments.domain.invoices import InvoiceTerms, Line, total_of
 from payments.domain.rates import Rates
 from payments.models import LineKind, PromoCode
 from petplace.money import half_up
@@ -51,6 +51,18 @@ class Price:
     commission: int = 0
     subsidy: int = 0
     promo: PromoCode | None = None
+
+    def terms(self, *, is_instant: bool) -> InvoiceTerms:
+        """Return what the invoice must know beside its lines. A request is paid for only when it is accepted."""
+        return InvoiceTerms(
+            tax_rate_bp=self.tax_rate_bp,
+            is_tax_inclusive=self.is_tax_inclusive,
+            tax_amount=self.tax_amount,
+            owner_fee=self.owner_fee,
+            commission=self.commission,
+            subsidy=self.subsidy,
+            capture_method="automatic" if is_instant else "manual",
+        )
 
     @property
     def total(self) -> int:
@@ -125,7 +137,7 @@ def all_in(
         owner_fee=fee,
         commission=min(rates.of_provider(gets), gets - tax if provider.is_tax_inclusive else gets),
         subsidy=subsidy,
-        promo=promo if discount else None,
+        promo=promo,
     )
 
 

@@ -162,12 +162,12 @@ def lines_of(quote: Quote) -> list[Line]:
     return [Line(LineKind(line.kind), line.description, line.quantity, line.unit_amount) for line in quote.lines.all()]
 
 
-def price_of(quote: Quote, units: Sequence[int]) -> pricing.Price:
-    """Return the price that was quoted. ``units`` are kept with the terms."""
+def price_of(quote: Quote) -> pricing.Price:
+    """Return the price that was quoted."""
     return pricing.Price(
         quote.currency,
         tuple(lines_of(quote)),
-        tuple(units),
+        tuple(quote.cancellation["units"]),
         tax_rate_bp=quote.tax_rate_bp,
         is_tax_inclusive=quote.is_tax_inclusive,
         tax_amount=quote.tax_amount,

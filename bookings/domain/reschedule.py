@@ -7,7 +7,7 @@ from accounts.models import User
 from bookings.domain import allocations, cancellation, interval, lifecycle, pricing, problems, quotes, reservation
 from bookings.models import Booking
 from bookings.states import Action, BookingState, Side
-from payments.domain import invoices
+from payments.domain import invoices, promos
 from petplace.db import retried
 from petplace.errors import DomainError
 from pets.models import Pet
@@ -109,7 +109,7 @@ def _requote(booking: Booking, pets: list[Pet], *, is_owner: bool, now: datetime
         promo=old_quote.promo,
     )
     if not is_owner and price.total > booking.total:
-        price = quotes.price_of(old_quote, old_terms.units)
+        price = quotes.price_of(old_quote)
     terms = cancellation.terms(service, booking.provider, booking.starts_at, price)
     if is_owner and old_terms.refund(now) < old_terms.total:
         terms = terms.without_full_refund()
@@ -126,7 +126,15 @@ def _requote(booking: Booking, pets: list[Pet], *, is_owner: bool, now: datetime
     )
     booking.quote, booking.total, booking.terms = quote, quote.total, quote.cancellation
     if booking.invoice is not None:
-        booking.invoice = invoices.rewrite(booking.invoice, lines=price.lines, due_at=booking.starts_at, now=now)
+        booking.invoice = invoices.rewrite(
+            booking.invoice,
+            lines=price.lines,
+            due_at=booking.starts_at,
+            now=now,
+            prepay_amount=quote.prepay_amount,
+            terms=price.terms(is_instant=service.is_instant),
+        )
+        promos.change(booking.invoice, amount=price.discount)
 
 
 def _same_length(booking: Booking, starts_at: datetime) -> datetime | None:

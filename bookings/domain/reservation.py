@@ -13,7 +13,9 @@ from bookings.domain import allocations, events, interval, lifecycle, problems, 
 from bookings.models import Booking, BookingPet, Quote
 from bookings.states import Action, BookingState, Side
 from bookings.validators import clean_note
-from payments.domain import invoices
+from payments.domain import invoices, promos
+from payments.models import Invoice
+from payments.states import InvoiceState
 from petplace.db import retried
 from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
 from pets.models import Pet
@@ -42,7 +44,10 @@ def hold(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
 
 
 def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Resource | None = None) -> Booking:
-    """Hold and place in one transaction: pending for a service on request, confirmed for an instant one."""
+    """Hold and place in one transaction: pending for a service on request, confirmed for an instant one.
+
+    What must be paid before stays held.
+    """
 
     def reserve() -> Booking:
         return _book_retried(quote, by=by, now=now, note=note, resource=resource)
@@ -54,11 +59,14 @@ def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
 def place(booking: Booking, *, by: User, now: datetime) -> Booking:
     """Turn a hold into a request or a confirmed booking, and write the invoice that is due at the visit.
 
-    Raises InvalidTransition with the code ``hold_expired`` when its time has run out.
+    Raises InvalidTransition with the code ``hold_expired`` when its time has run out, DomainError ``payment_due`` when
+    it must be paid for before.
     """
     step = lifecycle.begin(booking, Action.PLACE, by=by)
     if booking.due_at is None or booking.due_at <= now:
         raise InvalidTransition("Your time to finish this booking is over. Please book again.", code="hold_expired")
+    if booking.quote.prepay_amount:
+        raise DomainError("Please pay first: this service is booked with its payment.", code="payment_due")
     return _place(booking, step, now=now)
 
 
@@ -95,6 +103,8 @@ def _hold_retried(quote: Quote, *, by: User, now: datetime, note: str, resource:
 @retried
 def _book_retried(quote: Quote, *, by: User, now: datetime, note: str, resource: Resource | None) -> Booking:
     booking = _hold(quote, by=by, now=now, note=note, resource=resource)
+    if quote.prepay_amount:
+        return booking
     step = lifecycle.Step(Action.PLACE, Side.OWNER, BookingState.HELD, by)
     return _place(booking, step, now=now)
 
@@ -126,6 +136,8 @@ def _hold(quote: Quote, *, by: User, now: datetime, note: str, resource: Resourc
     taken = allocations.take(allocations.Ask(booking_id, service, quote.starts_at, quote.ends_at, resource))
     booking = _write(quote, booking_id, reference, pets, by=by, now=now, note=note, resource=resource)
     detail = {"resources": len(taken)}
+    if quote.promo is not None or quote.prepay_amount:
+        _draft(booking, now=now)
     events.record(booking, Action.HOLD, from_state="", side=Side.OWNER, by=by, now=now, detail=detail)
     return booking
 
@@ -174,15 +186,38 @@ def _place(booking: Booking, step: lifecycle.Step, *, now: datetime) -> Booking:
         booking.state, booking.due_at = BookingState.CONFIRMED, None
     else:
         booking.state, booking.due_at = BookingState.PENDING, lifecycle.answer_until(booking.starts_at, now)
-    booking.invoice = invoices.write(
+    if booking.invoice is None:
+        booking.invoice = _bill(booking, InvoiceState.OPEN)
+    else:
+        booking.invoice = invoices.open_draft(booking.invoice, now=now)
+    return lifecycle.finish(booking, step, now=now, changed=("invoice",))
+
+
+def _draft(booking: Booking, *, now: datetime) -> None:
+    """Write what is not owed yet: so that it can be paid, or because it uses up a promo code.
+
+    Raises promos.PromoError when the code has reached its limit since the quote: then nothing is held.
+    """
+    booking.invoice = _bill(booking, InvoiceState.DRAFT)
+    booking.save(update_fields=["invoice"])
+    price = quotes.price_of(booking.quote)
+    if price.promo is not None and price.discount:
+        promos.redeem(price.promo, user=booking.owner, invoice=booking.invoice, amount=price.discount, now=now)
+
+
+def _bill(booking: Booking, state: InvoiceState) -> Invoice:
+    price = quotes.price_of(booking.quote)
+    return invoices.write(
         provider=booking.provider,
         payer=booking.owner,
         subject=f"{booking.service.name}, {booking.reference}",
         currency=booking.currency,
-        lines=quotes.lines_of(booking.quote),
+        lines=price.lines,
         due_at=booking.starts_at,
+        state=state,
+        prepay_amount=booking.quote.prepay_amount,
+        terms=price.terms(is_instant=booking.service.is_instant),
     )
-    return lifecycle.finish(booking, step, now=now, changed=("invoice",))
 
 
 def lock_owner(owner: User) -> None:

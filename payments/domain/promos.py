@@ -40,6 +40,11 @@ def redeem(promo: PromoCode, *, user: User, invoice: Invoice, amount: int, now: 
     return PromoRedemption.objects.create(promo=promo, user=user, invoice=invoice, amount=amount)
 
 
+def change(invoice: Invoice, *, amount: int) -> None:
+    """Note that the code of an invoice now takes off another amount: the price was asked anew."""
+    PromoRedemption.objects.filter(invoice=invoice).update(amount=amount)
+
+
 def release(invoice: Invoice, *, now: datetime) -> bool:
     """Give the use of an invoice's code back, once: nothing came of it. The caller holds the invoice's lock."""
     rows = PromoRedemption.objects.filter(invoice=invoice, released_at=None)

@@ -87,7 +87,10 @@ UPDATE = "UPDATE bookings_booking SET"
             "no hold, request or visit is more than 60 s past its due time",
         ),
         (f"{UPDATE} total = total + 1", "a booking costs what its quote says"),
-        (f"{UPDATE} invoice_id = NULL", "a booking has an invoice exactly when it was placed"),
+        (
+            f"{UPDATE} invoice_id = NULL",
+            "a booking that was placed has an invoice, one that was not has a draft at most",
+        ),
         (f"{UPDATE} state = 'no_show'", "every booking is in the state that its last event says"),
         (f"{UPDATE} state = 'no_show'", "an allocation is live exactly as long as its booking"),
         (f"{UPDATE} state = 'no_show'", "a reminder waits only for a confirmed booking, at its present time"),
