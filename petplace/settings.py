@@ -327,6 +327,11 @@ CELERY_BEAT_SCHEDULE = {
     "bookings-sweep": {"task": "bookings.tasks.sweep", "schedule": crontab(minute=7)},
     "deliveries": {"task": "messaging.tasks.deliver_due", "schedule": 5.0, "options": {"expires": 5}},
     "open-hours": {"task": "providers.tasks.extend_open_hours", "schedule": crontab(hour=2, minute=30)},
+    "gateway-calls": {"task": "payments.tasks.run_calls", "schedule": 3.0, "options": {"expires": 3}},
+    "gateway-events": {"task": "payments.tasks.process_events", "schedule": 2.0, "options": {"expires": 2}},
+    "stale-payments": {"task": "payments.tasks.sync_stale_payments", "schedule": 60.0, "options": {"expires": 60}},
+    "payouts": {"task": "payments.tasks.collect_payouts", "schedule": crontab(minute=23)},
+    "reconciliation": {"task": "payments.tasks.reconcile", "schedule": crontab(hour=4, minute=40)},
     "housekeeping": {"task": "petplace.tasks.housekeeping", "schedule": crontab(hour=3, minute=10)},
 }
 

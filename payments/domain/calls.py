@@ -19,7 +19,7 @@ from payments.gateways import registry
 from payments.gateways.base import GatewayDeclined, GatewayPaused, GatewayRefused, GatewayUnavailable
 from payments.models import CallKind, GatewayCall, Payment
 from payments.models.charge import Wanted
-from payments.states import CallState, PaymentState, RefundState
+from payments.states import CallState, PaymentState
 from petplace.errors import InvalidTransition
 
 logger = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def _void(call: GatewayCall, now: datetime) -> str:
 def _refund(call: GatewayCall, now: datetime) -> str:
     refund = call.refund
     assert refund is not None
-    if refund.state not in (RefundState.WAITING, RefundState.SENT):
+    if refund.is_failed:
         return "Not wanted any more."
     payment = refund.payment
     seen = registry.get(call.gateway).refund(

@@ -287,8 +287,9 @@ def _take_over(payment: Payment, invoice: Invoice, charge: Charge, now: datetime
         if target == PaymentState.CAPTURED:
             payment.captured_at, payment.captured_amount = now, charge.captured
     # Taken in part or in parts is not what we asked for; what was taken first counts.
-    is_short = payment.is_captured and payment.capture_method == CaptureMethod.AUTOMATIC
-    if payment.is_captured and charge.captured != (payment.amount if is_short else payment.captured_amount):
+    is_automatic = payment.capture_method == CaptureMethod.AUTOMATIC
+    expected = payment.amount if is_automatic else payment.captured_amount
+    if charge.captured and charge.captured != expected:
         payment.flagged = True
     payment.save()
     if payment.is_captured:

@@ -92,24 +92,22 @@ def _advance(dispute: Dispute, seen: DisputeSeen, now: datetime) -> None:
 def _post(dispute: Dispute, payment: Payment, invoice: Invoice, now: datetime) -> None:
     """Post what the state implies and is not posted yet; a fee stays with the platform.
 
-    An inquiry moves no money, and one that is first seen when it is won has moved it back and forth.
+    While the bank only asks (a refund is still possible) no money moves. One that is first seen when it is won had
+    moved it back and forth if it cost a fee.
     """
-    if dispute.state not in FUNDS_TAKEN_STATES:
+    if dispute.state not in FUNDS_TAKEN_STATES or dispute.is_refundable:
         return
     clearing = ledger.clearing(payment.gateway)
     about: dict[str, Any] = {
-        "currency": payment.currency,
-        "at": now,
-        "invoice": invoice,
-        "payment": payment,
-        "dispute": dispute,
-    }
-    if dispute.state != DisputeState.WON:
+        "currency": payment.currency, "at": now, "invoice": invoice, "payment": payment, "dispute": dispute,
+    }  # fmt: skip
+    is_won = dispute.state == DisputeState.WON
+    taken = f"dispute:{dispute.uid}"
+    if not is_won or dispute.fee:
         ledger.transfer(
-            EntryKind.DISPUTE, debit=ledger.DISPUTES, credit=clearing, amount=dispute.amount,
-            key=f"dispute:{dispute.uid}", **about,
-        )  # fmt: skip
-    elif LedgerEntry.objects.filter(key=f"dispute:{dispute.uid}").exists():
+            EntryKind.DISPUTE, debit=ledger.DISPUTES, credit=clearing, amount=dispute.amount, key=taken, **about
+        )
+    if is_won and LedgerEntry.objects.filter(key=taken).exists():
         ledger.transfer(
             EntryKind.DISPUTE_WON, debit=clearing, credit=ledger.DISPUTES, amount=dispute.amount,
             key=f"dispute-won:{dispute.uid}", **about,

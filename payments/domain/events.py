@@ -92,9 +92,14 @@ def find_payment(event: GatewayEvent) -> Payment | None:
         found = payments.filter(uid=event.payment_uid).first()
         if found is not None:
             return found
-    if not event.object_ref:
+    return payment_of_ref(event.gateway, event.object_ref)
+
+
+def payment_of_ref(gateway: str, ref: str) -> Payment | None:
+    """Return the payment that has this ref at ``gateway``, or whose refund or dispute has it."""
+    if not ref:
         return None
-    ref = event.object_ref
+    payments = Payment.objects.select_related("invoice").filter(gateway=gateway)
     return payments.filter(Q(ref=ref) | Q(refunds__ref=ref) | Q(disputes__ref=ref)).order_by("pk").first()
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import User
 from payments.domain import cash, converging, crediting, families, promos, series
@@ -301,8 +302,7 @@ def tip(invoice: Invoice, *, amount: int, by: User, now: datetime, tip_until: da
 def family_of(invoice: Invoice) -> list[Invoice]:
     """Return the sale and its children, as they are now and without locks, for pages."""
     root = invoice.root_id
-    sale = invoice if invoice.pk == root else Invoice.objects.get(pk=root)
-    return [sale, *Invoice.objects.filter(parent_id=root).order_by("pk")]
+    return list(Invoice.objects.filter(Q(pk=root) | Q(parent_id=root)).order_by("pk"))
 
 
 def _rewrite_issued(
