@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from payments.domain import events
-from payments.gateways import BadSignature, GatewayError, GatewayUnavailable, registry
+from payments.gateways import BadSignature, GatewayUnavailable, registry
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +36,6 @@ def receive(request: HttpRequest, gateway: str) -> HttpResponse:
         answer = _problem(503, error.code, error.message)
         answer["Retry-After"] = RETRY_AFTER
         return answer
-    except GatewayError as error:
-        return _problem(400, error.code, error.message)
     return JsonResponse({"status": "stored"})
 
 
