@@ -317,13 +317,22 @@ class PayPalGateway:
             return
         ref = info["transaction_id"]
         currency = info["transaction_amount"]["currency_code"]
-        source = self._order_of(ref) if kind == "charge" else str(info.get("paypal_reference_id") or ref)
-        if kind == "refund":
-            source = ref  # a refund's id is its transaction's
         amount = amount_of(info["transaction_amount"])
+        reference = str(info.get("paypal_reference_id") or ref)
+        # A refund's id is its transaction's; one that comes back is a transaction of its own.
+        source = (ref if amount < 0 else reference) if kind == "refund" else self._source_of(kind, ref, reference)
         yield Movement(kind=kind, ref=ref, amount=amount, currency=currency, at=at, source_ref=source)
         if "fee_amount" in info and (fee := amount_of(info["fee_amount"])):
             yield Movement(kind="fee", ref=f"{ref}:fee", amount=fee, currency=currency, at=at, source_ref=source)
+
+    def _source_of(self, kind: MovementKind, ref: str, reference: str) -> str:
+        """Return the ref by which we know it. Reports name a dispute, and its fee, by the disputed transaction."""
+        if kind == "charge":
+            return self._order_of(ref)
+        if kind == "transfer":
+            return reference
+        listed = self._get("/v1/customer/disputes", {"disputed_transaction_id": reference})
+        return str(next((row["dispute_id"] for row in listed.get("items", [])), reference))
 
     def _order_of(self, capture: str) -> str:
         found = self._get(f"/v2/payments/captures/{_id(capture)}")

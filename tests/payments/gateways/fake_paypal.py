@@ -238,9 +238,7 @@ class FakePayPal(FakeServer):
             }
             self.disputes[dispute["dispute_id"]] = dispute
             if not is_inquiry:
-                self._book(
-                    "T1201", self._id(), _negative(capture["amount"]), reference=dispute["dispute_id"], fee="-15.00"
-                )
+                self._book("T1201", self._id(), _negative(capture["amount"]), reference=capture["id"], fee="-15.00")
             return str(dispute["dispute_id"])
 
     def close_dispute(self, ref: str, *, is_won: bool) -> None:
@@ -249,7 +247,7 @@ class FakePayPal(FakeServer):
             code = "RESOLVED_SELLER_FAVOUR" if is_won else "RESOLVED_BUYER_FAVOUR"
             dispute.update(status="RESOLVED", dispute_outcome={"outcome_code": code})
             if is_won:
-                self._book("T1202", self._id(), dispute["dispute_amount"], reference=ref)
+                self._book("T1202", self._id(), dispute["dispute_amount"], reference=_disputed(dispute))
 
     # --- payouts --------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What is PayPal's own: decimals, tokens, the step after approval, events that name a capture only."""
 
+import datetime as dt
 import json
 
 import pytest
@@ -195,3 +196,19 @@ def test_test_mode_is_any_other_host(gateways) -> None:
     assert registry.get("paypal").adapter.is_test is False  # type: ignore[attr-defined]
     gateways.PAYPAL_API_BASE = "https://api-m.sandbox.paypal.com"
     assert registry.get("paypal").adapter.is_test is True  # type: ignore[attr-defined]
+
+
+def test_fee_of_a_chargeback_belongs_to_its_dispute(paypal_world: PayPalWorld) -> None:
+    charge = paypal_world.captured()
+    dispute = paypal_world.open_dispute(charge.ref)
+    capture = paypal_world.fake.orders[charge.ref]["purchase_units"][0]["payments"]["captures"][0]["id"]
+    fee = {"currency_code": "EUR", "value": "-20.00"}
+    paypal_world.fake._book("T0106", "FEE1", fee, reference=capture)
+    paypal_world.fake._book("T0400", "BANK1", fee)  # the platform's own withdrawal is no business of ours
+    now = timezone.now()
+
+    found = paypal_world.gateway.movements(since=now - dt.timedelta(minutes=1), until=now + dt.timedelta(minutes=1))
+
+    assert [(one.kind, one.amount, one.source_ref) for one in found if one.ref in ("FEE1", "BANK1")] == [
+        ("fee", -2_000, dispute)
+    ]
