@@ -38,6 +38,9 @@ FILES = {
         f"@fontsource-variable/bricolage-grotesque/files/bricolage-grotesque-{part}-wght-normal.woff2"
         for part in ("latin-ext", "latin", "vietnamese")
     ),
+    # For PDFs: reportlab embeds TrueType, and these cover Latin, Cyrillic and Greek.
+    "fonts/dejavu": ("dejavu-fonts-ttf/ttf/DejaVuSans.ttf", "dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf"),
+    "chart": ("chart.js/dist/chart.umd.min.js", "chart.js/dist/chart.umd.min.js.map"),
     "leaflet": ("leaflet/dist/leaflet.css", "leaflet/dist/leaflet.js", "leaflet/dist/leaflet.js.map"),
     "leaflet/images": (
         "leaflet/dist/images/layers.png",
