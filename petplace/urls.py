@@ -37,7 +37,7 @@ urlpatterns = [
     path("provider/", include((provider_urlpatterns, "provider"))),
     path("bookings/", include("bookings.urls")),
     path("notifications/", include("messaging.urls")),
-    path("invoices/", include("payments.urls")),
+    path("", include("payments.urls")),
     path("sandbox/", include("payments.sandbox_urls")),
     path("reviews/", include("reviews.urls")),
     path("admin/", admin.site.urls),

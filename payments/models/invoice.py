@@ -208,6 +208,11 @@ class Invoice(PublicModel):
         return max(self.paid_amount - self.claim, 0)
 
     @property
+    def tax_percent(self) -> str:
+        """The tax rate for people: ``19`` or ``7.5``."""
+        return f"{self.tax_rate_bp / 100:g}"
+
+    @property
     def label(self) -> str:
         """The number, or while it has none a short name for people: the first letters of the public id."""
         return self.number or f"INV-{self.uid.hex[:8].upper()}"

@@ -136,6 +136,8 @@ SIGNED_IN = {
     "messaging:open",
     "payments:list",
     "payments:detail",
+    "payments:pay",
+    "payments:return",
     "reviews:write",
 }
 # Named, but about the caller or about what everybody may see: a stranger is no stranger there.
