@@ -59,7 +59,11 @@ def uses(promo):
 def broken():
     """The names of what is not true of money (times apart: the clock here stands still)."""
     words = ("invoice", "quote", "code", "figures")
-    return [found.invariant.name for found in invariants.check() if not found.is_ok and any(word in found.invariant.name for word in words)]
+    return [
+        found.invariant.name
+        for found in invariants.check()
+        if not found.is_ok and any(word in found.invariant.name for word in words)
+    ]
 
 
 # --- the quote ----------------------------------------------------------------------------------
