@@ -373,7 +373,7 @@ SANDBOX_WEBHOOK_URL = env.str("SANDBOX_WEBHOOK_URL", default=f"{SITE_URL.rstrip(
 SANDBOX_DELAY_SECONDS = env.float("SANDBOX_DELAY_SECONDS", default=0.0)
 SANDBOX_REPEAT = env.int("SANDBOX_REPEAT", default=1)
 SANDBOX_SHUFFLE = env.bool("SANDBOX_SHUFFLE", default=False)
-PAYMENT_TIMEOUT_SECONDS = env.float("PAYMENT_TIMEOUT_SECONDS", default=8.0)
+PAYMENT_TIMEOUT_SECONDS = env.float("PAYMENT_TIMEOUT_SECONDS", default=6.0)
 PAYMENT_GATEWAYS = gateway_settings.chosen(
     env.list("PAYMENT_GATEWAYS", default=[]),
     stripe={

@@ -116,7 +116,7 @@ def _void(call: GatewayCall, now: datetime) -> str:
     assert payment is not None
     if payment.wanted != Wanted.VOID or payment.is_captured or payment.ref is None:
         return "Not wanted any more."
-    charges.apply(payment, registry.get(call.gateway).void(payment.ref, key=call.key), now=now)
+    charges.void(payment, key=call.key, now=now)
     return ""
 
 

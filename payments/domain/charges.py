@@ -18,6 +18,7 @@ from payments.gateways.base import (
     GatewayDeclined,
     GatewayRefused,
     GatewayUnavailable,
+    GatewayUnknown,
 )
 from payments.models import CallKind, EntryKind, Invoice, Payment, PaymentMethod, Refund
 from payments.models.charge import Wanted
@@ -88,7 +89,7 @@ def start(invoice: Invoice, *, by: User, gateway: str | None = None, now: dateti
     for _ in range(ATTEMPTS):
         payment = _attempt(invoice, by=by, gateway=gateway, name=name, return_url=return_url, now=now)
         if payment.wanted == Wanted.VOID:
-            apply(payment, registry.get(payment.gateway).void(payment.ref or "", key=f"void:{payment.uid}"), now=now)
+            void(payment, key=f"void:{payment.uid}", now=now)
             continue
         charge = _ask(payment, now)
         payment = apply(payment, charge, now=now)
@@ -103,7 +104,40 @@ def sync(payment: Payment, *, now: datetime) -> Payment:
         return payment
     if payment.ref is None:
         return _settle_unsent(payment, now=now)
-    return apply(payment, registry.get(payment.gateway).retrieve(payment.ref), now=now)
+    return apply(payment, _seen(payment), now=now)
+
+
+def void(payment: Payment, *, key: str, now: datetime) -> Payment:
+    """Release a payment at the gateway, outside any transaction, and take over how it stands then."""
+    try:
+        charge = registry.get(payment.gateway).void(payment.ref or "", key=key)
+    except GatewayUnknown:
+        if not payment.is_live:
+            raise
+        charge = _forgotten(payment)
+    return apply(payment, charge, now=now)
+
+
+def _seen(payment: Payment) -> Charge:
+    try:
+        return registry.get(payment.gateway).retrieve(payment.ref or "")
+    except GatewayUnknown:
+        if not payment.is_live:
+            raise  # money that was held or taken is never forgotten
+        return _forgotten(payment)
+
+
+def _forgotten(payment: Payment) -> Charge:
+    """Read as released what the gateway does not know any more: PayPal forgets orders that nobody approved."""
+    return Charge(
+        ref=payment.ref or "",
+        state="canceled",
+        amount=payment.amount,
+        currency=payment.currency,
+        authorized=0,
+        captured=0,
+        metadata={PAYMENT_KEY: str(payment.uid)},
+    )
 
 
 @retried
@@ -219,7 +253,7 @@ def _ask(payment: Payment, now: datetime) -> Charge:
     gateway = registry.get(payment.gateway)
     try:
         if payment.ref is not None:
-            return gateway.retrieve(payment.ref)
+            return _seen(payment)
         return gateway.create(_request(payment), key=f"pay:{payment.uid}")
     except (GatewayDeclined, GatewayRefused) as error:
         _give_up(payment, error.code, error.message, now=now)

@@ -65,6 +65,13 @@ class GatewayRefused(GatewayError):
     message = "The payment service refused this."
 
 
+class GatewayUnknown(GatewayRefused):
+    """The gateway does not know this reference, or not any more (PayPal forgets orders that nobody approved)."""
+
+    code = "gateway_reference_unknown"
+    message = "The payment service does not know this."
+
+
 class BadSignature(GatewayError):
     """A webhook that the gateway did not sign, or not now."""
 
@@ -187,7 +194,7 @@ class PaymentGateway(Protocol):
         """Prepare a payment. The payer pays by ``client_secret`` in their browser or by ``redirect_url``."""
 
     def retrieve(self, ref: str) -> Charge:
-        """Return the payment as it is now, with its refunds and disputes. Unknown there is GatewayRefused.
+        """Return the payment as it is now, with its refunds and disputes. Unknown there is GatewayUnknown.
 
         Where the gateway wants a last step of ours after the payer's consent (PayPal), this takes it, once.
         """

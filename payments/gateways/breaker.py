@@ -1,8 +1,9 @@
 """A circuit breaker for each gateway, shared by all processes through the cache.
 
 After ``THRESHOLD`` failures within ``WINDOW`` seconds with no success between them, calls are refused at once for
-``COOLING`` seconds. Then one call is let through as a probe: its success closes the breaker, its failure starts the
-pause again. With Redis away every breaker counts as closed: calls then cost their timeout, and nothing is lost.
+``COOLING`` seconds; silence, which holds a process of ours up, counts double. Then one call is let through as a probe:
+its success closes the breaker, its failure starts the pause again. With Redis away every breaker counts as closed:
+calls then cost their timeout, and nothing is lost.
 """
 
 import time
@@ -55,11 +56,12 @@ def worked(leave: Pass) -> None:
     cache.delete_many([_key(leave.name, key) for key in keys])
 
 
-def failed(leave: Pass) -> bool:
-    """Note that no answer came; return whether this opened the breaker."""
+def failed(leave: Pass, *, is_slow: bool = False) -> bool:
+    """Note that no answer came; return whether this opened the breaker. ``is_slow`` is one that took its whole time."""
     if not leave.is_probe:
-        counted = cast(FailSafeRedisCache, cache).hit(_key(leave.name, "failures"), WINDOW)
-        if counted is None or counted[0] < THRESHOLD:
+        shared = cast(FailSafeRedisCache, cache)
+        counts = [shared.hit(_key(leave.name, "failures"), WINDOW) for _ in range(2 if is_slow else 1)]
+        if not any(counted is not None and counted[0] >= THRESHOLD for counted in counts):
             return False
     cache.set(_key(leave.name, "open"), time.time() + COOLING, timeout=FORGET)
     cache.delete_many([_key(leave.name, "failures"), _key(leave.name, "probe")])

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import NAMESPACE_URL, uuid5
 
 import requests
 from django.conf import settings
@@ -35,6 +36,7 @@ from payments.gateways.base import (
     GatewayDeclined,
     GatewayRefused,
     GatewayUnavailable,
+    GatewayUnknown,
     Movement,
     MovementKind,
     RefundSeen,
@@ -417,7 +419,7 @@ class PayPalGateway:
     ) -> dict[str, Any]:
         headers = {"Prefer": "return=representation"}
         if key:
-            headers["PayPal-Request-Id"] = key
+            headers["PayPal-Request-Id"] = str(uuid5(NAMESPACE_URL, key))  # some doors take 38 characters only
         if files is None:
             headers["Content-Type"] = "application/json"
             raw = json.dumps(json_body).encode() if raw is None and json_body is not None else raw
@@ -511,13 +513,13 @@ def _read(answer: requests.Response) -> dict[str, Any]:
         raise GatewayDeclined(issue.lower(), message)
     if status == 409 or issue in ("PREVIOUS_REQUEST_IN_PROGRESS", "DUPLICATE_INVOICE_ID_IN_PROGRESS"):
         raise GatewayUnavailable("PayPal is still busy with this key")
-    raise GatewayRefused(message, code=issue.lower())
+    raise (GatewayUnknown if status == 404 else GatewayRefused)(message, code=issue.lower())
 
 
 def _id(ref: str) -> str:
     """Return ``ref`` if it can be one of PayPal's: it becomes part of an address."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", ref):
-        raise GatewayRefused("This is no reference of PayPal's.", code="resource_not_found")
+        raise GatewayUnknown("This is no reference of PayPal's.", code="resource_not_found")
     return ref
 
 

@@ -190,11 +190,13 @@ class Guarded:
         leave = breaker.ask(self.name)
         if leave is None:
             raise GatewayPaused
+        started = time.monotonic()
         try:
             answer = work()
         except GatewayUnavailable as error:
             logger.warning("Gateway %s gave no answer: %s", self.name, error)
-            if breaker.failed(leave):
+            is_slow = time.monotonic() - started >= settings.PAYMENT_TIMEOUT_SECONDS
+            if breaker.failed(leave, is_slow=is_slow):
                 logger.error("Gateway %s: paying is paused", self.name)
             raise
         except Exception:

@@ -33,6 +33,7 @@ from payments.gateways.base import (
     DisputeSeen,
     Event,
     GatewayRefused,
+    GatewayUnknown,
     Movement,
     RefundSeen,
     Transfer,
@@ -442,7 +443,7 @@ def _once(model: type[M], *, key: str, same: dict[str, Any], **values: Any) -> M
 def _found(rows: "models.QuerySet[M]", ref: str) -> M:
     row = rows.filter(ref=ref).first()
     if row is None:
-        raise GatewayRefused("The sandbox does not know this reference.", code="resource_missing")
+        raise GatewayUnknown("The sandbox does not know this reference.", code="resource_missing")
     return row
 
 

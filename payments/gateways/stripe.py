@@ -30,6 +30,7 @@ from payments.gateways.base import (
     GatewayError,
     GatewayRefused,
     GatewayUnavailable,
+    GatewayUnknown,
     Movement,
     MovementKind,
     RefundSeen,
@@ -292,10 +293,11 @@ class StripeGateway:
         header = next((value for name, value in headers.items() if name.lower() == "stripe-signature"), "")
         try:
             stripe.WebhookSignature.verify_header(body, header, self.webhook_secret, tolerance=None)
-            signed_at = int(dict(part.split("=", 1) for part in header.split(","))["t"])
+            # The first one: it is what the signature was checked with.
+            signed_at = int(next(part[2:] for part in header.split(",") if part.startswith("t=")))
             payload = json.loads(body)
             kind, event_id, about = payload["type"], payload["id"], payload["data"]["object"]
-        except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError) as error:
+        except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError, StopIteration) as error:
             raise BadSignature from error
         if abs(now.timestamp() - signed_at) > TOLERANCE:
             logger.warning(
@@ -400,7 +402,7 @@ def _translated(error: stripe.StripeError) -> GatewayError:
     if status in (401, 403):
         logger.error("Stripe does not accept our key: %s", status)
         return GatewayRefused("Stripe does not accept the site's key.", code="gateway_key")
-    return GatewayRefused(message, code=code)
+    return (GatewayUnknown if status == 404 else GatewayRefused)(message, code=code)
 
 
 def _code(error: stripe.StripeError) -> str:
@@ -415,7 +417,7 @@ def _decline_code(error: stripe.CardError) -> str:
 def _id(ref: str, prefixes: str) -> str:
     """Return ``ref`` if it looks like one of Stripe's: it becomes part of an address."""
     if not re.fullmatch(rf"(?:{prefixes})_[A-Za-z0-9]{{1,200}}", ref):
-        raise GatewayRefused("This is no reference of Stripe's.", code="resource_missing")
+        raise GatewayUnknown("This is no reference of Stripe's.", code="resource_missing")
     return ref
 
 

@@ -2,12 +2,17 @@
 
 import datetime as dt
 import json
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from django.utils import timezone
 
-from payments.gateways import GatewayDeclined, GatewayRefused, GatewayUnavailable, registry
+from payments.domain import calls, charges, invoices
+from payments.domain.invoices import Line
+from payments.gateways import GatewayDeclined, GatewayRefused, GatewayUnavailable, GatewayUnknown, registry
 from payments.gateways.paypal import amount_of, money
+from payments.models import InvoiceState, LineKind, Payment
+from tests import factories
 from tests.payments.gateways import fake_paypal
 from tests.payments.gateways.fake_server import Answer
 from tests.payments.gateways.worlds import RETURN_URL, PayPalWorld
@@ -45,11 +50,8 @@ def test_what_is_sent(paypal_world: PayPalWorld) -> None:
     charge = paypal_world.gateway.create(request, key="pay:1")
 
     token, sent = paypal_world.fake.seen
-    assert (token.path, sent.path, sent.headers["paypal-request-id"]) == (
-        "/v1/oauth2/token",
-        "/v2/checkout/orders",
-        "pay:1",
-    )
+    assert (token.path, sent.path) == ("/v1/oauth2/token", "/v2/checkout/orders")
+    assert sent.headers["paypal-request-id"] == str(uuid5(NAMESPACE_URL, "pay:1"))
     assert json.loads(sent.body) == {
         "intent": "AUTHORIZE",
         "purchase_units": [
@@ -212,3 +214,59 @@ def test_fee_of_a_chargeback_belongs_to_its_dispute(paypal_world: PayPalWorld) -
     assert [(one.kind, one.amount, one.source_ref) for one in found if one.ref in ("FEE1", "BANK1")] == [
         ("fee", -2_000, dispute)
     ]
+
+
+# --- Orders that PayPal forgot ------------------------------------------------------------------
+
+
+def begun(world: PayPalWorld) -> Payment:
+    payer = factories.UserFactory()
+    invoice = invoices.write(
+        provider=factories.make_provider(),
+        payer=payer,
+        subject="A walk",
+        currency="EUR",
+        lines=[Line(LineKind.BASE, "A walk", 1, 10_000)],
+        due_at=timezone.now(),
+        state=InvoiceState.DRAFT,
+        prepay_amount=10_000,
+    )
+    return charges.start(invoice, by=payer, gateway="paypal", now=timezone.now()).payment
+
+
+def test_forgotten_order_ends_its_attempt_and_the_next_one_works(paypal_world: PayPalWorld) -> None:
+    payment = begun(paypal_world)
+    paypal_world.fake.orders.clear()
+
+    ended = charges.sync(payment, now=timezone.now())
+    again = charges.start(payment.invoice, by=payment.invoice.payer, gateway="paypal", now=timezone.now())
+
+    assert (ended.state, again.payment.state) == ("voided", "requires_action")
+    assert again.payment.pk != payment.pk
+
+
+@pytest.mark.parametrize("door", ["start", "calls"])
+def test_forgotten_order_can_be_released(paypal_world: PayPalWorld, gateways, door: str) -> None:
+    payment = begun(paypal_world)
+    paypal_world.fake.orders.clear()
+
+    if door == "calls":
+        invoices.keep_only(payment.invoice, keep=0, reason="Too late", now=timezone.now())
+        calls.run_due(now=timezone.now())
+    else:  # the payer takes another gateway instead
+        charges.start(payment.invoice, by=payment.invoice.payer, gateway="sandbox", now=timezone.now())
+
+    payment.refresh_from_db()
+    assert payment.state == "voided"
+
+
+def test_taken_money_is_never_read_as_forgotten(paypal_world: PayPalWorld) -> None:
+    payment = begun(paypal_world)
+    paypal_world.pay(payment.ref or "")
+    assert charges.sync(payment, now=timezone.now()).state == "captured"
+    paypal_world.fake.orders.clear()
+
+    with pytest.raises(GatewayUnknown):
+        charges.sync(Payment.objects.get(), now=timezone.now())
+
+    assert Payment.objects.get().state == "captured"

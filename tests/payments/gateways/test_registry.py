@@ -14,6 +14,12 @@ from petplace import cache as cache_module
 from tests.payments.gateways.worlds import PayPalWorld, SandboxWorld, StripeWorld, World
 
 
+@pytest.fixture
+def one_try(gateways: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is repeated, so that each call is one failure."""
+    monkeypatch.setattr(registry, "ATTEMPTS", 1)
+
+
 class Flaky:
     """An adapter of which only ``retrieve`` is called: it raises what it is told to, then works."""
 
@@ -115,8 +121,7 @@ def fail(adapter: Any, times: int) -> None:
 
 
 @pytest.mark.django_db
-def test_breaker_opens_is_probed_and_closes(gateways: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    gateways.PAYMENT_TIMEOUT_SECONDS = 0.0
+def test_breaker_opens_is_probed_and_closes(one_try: None, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = Flaky()
     fail(adapter, breaker.THRESHOLD)
     assert breaker.is_open("flaky")
@@ -134,8 +139,7 @@ def test_breaker_opens_is_probed_and_closes(gateways: Any, monkeypatch: pytest.M
 
 
 @pytest.mark.django_db
-def test_failed_probe_starts_the_pause_again(gateways: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    gateways.PAYMENT_TIMEOUT_SECONDS = 0.0
+def test_failed_probe_starts_the_pause_again(one_try: None, monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = Flaky()
     fail(adapter, breaker.THRESHOLD)
     now = time.time()
@@ -149,8 +153,18 @@ def test_failed_probe_starts_the_pause_again(gateways: Any, monkeypatch: pytest.
 
 
 @pytest.mark.django_db
-def test_one_of_many_is_the_probe(gateways: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    gateways.PAYMENT_TIMEOUT_SECONDS = 0.0
+def test_silence_counts_double(one_try: None, gateways: Any) -> None:
+    gateways.PAYMENT_TIMEOUT_SECONDS = 0.0  # so that every failure took its whole time
+
+    fail(Flaky(), 2)
+    assert not breaker.is_open("flaky")
+    fail(Flaky(), 1)
+
+    assert breaker.is_open("flaky")
+
+
+@pytest.mark.django_db
+def test_one_of_many_is_the_probe(one_try: None, monkeypatch: pytest.MonkeyPatch) -> None:
     fail(Flaky(), breaker.THRESHOLD)
     now = time.time()
     monkeypatch.setattr(breaker.time, "time", lambda: now + breaker.COOLING + 1)
@@ -166,8 +180,7 @@ def test_one_of_many_is_the_probe(gateways: Any, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.django_db
-def test_a_success_between_failures_keeps_the_breaker_closed(gateways: Any) -> None:
-    gateways.PAYMENT_TIMEOUT_SECONDS = 0.0
+def test_a_success_between_failures_keeps_the_breaker_closed(one_try: None) -> None:
     adapter = Flaky()
     for _ in range(3):
         fail(adapter, breaker.THRESHOLD - 1)
@@ -198,8 +211,7 @@ def test_each_gateway_has_a_breaker_of_its_own(stripe_world: StripeWorld, paypal
 
 
 @pytest.mark.django_db
-def test_redis_away_means_closed(gateways: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    gateways.PAYMENT_TIMEOUT_SECONDS = 0.0
+def test_redis_away_means_closed(one_try: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module.Circuit, "is_open", lambda self: True)
     adapter = Flaky()
 
