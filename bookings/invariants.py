@@ -105,8 +105,8 @@ register(
         FROM bookings_booking b JOIN payments_invoice i ON i.id = b.invoice_id
         JOIN bookings_quote q ON q.id = b.quote_id
         WHERE b.state IN ({LIVE}) AND i.number IS NULL
-          AND (i.tax_rate_bp, i.is_tax_inclusive, i.tax_amount, i.owner_fee, i.commission, i.subsidy, i.prepay_amount)
-              <> (q.tax_rate_bp, q.is_tax_inclusive, q.tax_amount, q.owner_fee, q.commission, q.subsidy, q.prepay_amount)""",
+          AND (i.tax_rate_bp, i.is_tax_inclusive, i.tax_amount, i.owner_fee, i.commission, i.subsidy)
+              <> (q.tax_rate_bp, q.is_tax_inclusive, q.tax_amount, q.owner_fee, q.commission, q.subsidy)""",
 )
 register(
     "a booking costs what its quote says",

@@ -42,6 +42,7 @@ MENUS: dict[str, tuple[Item, ...]] = {
         Item("Documents", "file-earmark-check", "provider:documents"),
         Item("Profile", "shop", "provider:profile"),
         Item("Invoices", "receipt", "provider:invoices"),
+        Item("Promo codes", "ticket-perforated", "provider:promo_codes"),
         Item("Reviews", "star", "provider:reviews"),
     ),
     "provider_bar": (

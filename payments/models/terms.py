@@ -102,6 +102,11 @@ class PromoCode(PublicModel):
         return self.code
 
     @property
+    def percent_text(self) -> str:
+        """The percentage for people: ``10`` or ``7.5``."""
+        return f"{(self.percent_bp or 0) / 100:g}"
+
+    @property
     def is_platforms(self) -> bool:
         return self.provider_id is None
 

@@ -116,6 +116,8 @@ SIGNED_IN = {
     "provider:reasoned_step",
     "provider:invoices",
     "provider:invoice",
+    "provider:promo_codes",
+    "provider:promo_code_end",
     "provider:reviews",
     "bookings:list",
     "bookings:home",
