@@ -6,6 +6,7 @@ import threading
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "petplace.settings")
+os.environ.setdefault("DATABASE_POOL_SIZE", "8")
 application = get_asgi_application()
 
 # The index of place names takes a second to build: not in the time of the first visitor.
