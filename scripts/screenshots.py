@@ -99,7 +99,7 @@ def visit_all(browser: Browser, base: str, password: str, folder: Path) -> int:
                     sign_in(page, base, who, password)
                 for path in paths:
                     answer = page.goto(base + path, wait_until="networkidle")
-                    page.screenshot(path=folder / file_name(path, width, scheme), full_page=True)
+                    page.screenshot(path=folder / file_name(path, width, scheme), full_page=True, animations="disabled")
                     overflow = page.evaluate(
                         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
                     )
