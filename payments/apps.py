@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "payments"
+
+    def ready(self) -> None:
+        from messaging.domain import outbox
+        from payments.domain import series
+        from payments.views.files import attached
+
+        outbox.register_attachments(series.MAIL_KIND, attached)

@@ -3,11 +3,17 @@
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
+from payments.domain import finance
+from payments.models import ExpenseCategory, Invoice
+from petplace.money import format_money
+from petplace.uploads import DocumentField
 from providers.forms.base import DomainForm, Group, LocalDateTimeField, MoneyField, RateField
 from providers.models import Provider
 
 WHOLE_BP = 10_000
+MAX_AMOUNT = 1_000_000_000
 
 
 class PromoCodeForm(DomainForm):
@@ -68,3 +74,39 @@ class PromoCodeForm(DomainForm):
                 self.add_error("amount", "Say how much.")
         data["minimum_total"] = data.get("minimum_total") or 0
         return data
+
+
+class PeriodForm(forms.Form):
+    """The period of the finance page; what is wrong or left out is this year by month."""
+
+    by = forms.ChoiceField(choices=[(one, one.capitalize()) for one in finance.GROUPINGS], required=False)
+    year = forms.IntegerField(min_value=finance.FIRST_YEAR, max_value=finance.LAST_YEAR, required=False)
+
+    def chosen(self, provider: Provider) -> tuple[str, int]:
+        self.is_valid()
+        data: dict[str, Any] = self.cleaned_data
+        return data.get("by") or "month", data.get("year") or finance.this_year(provider, timezone.now())
+
+
+class CashForm(DomainForm):
+    """How much an owner has paid at the visit."""
+
+    def __init__(self, *args: Any, invoice: Invoice, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        left = format_money(invoice.outstanding, invoice.currency)
+        self.fields["amount"] = MoneyField(
+            currency=invoice.currency, max_value=MAX_AMOUNT, label=f"Amount in {invoice.currency}",
+            initial=invoice.outstanding, help_text=f"{left} is open. A part is fine, too.",
+        )  # fmt: skip
+
+
+class ExpenseForm(DomainForm):
+    category = forms.ChoiceField(choices=ExpenseCategory)
+    on = forms.DateField(label="Date", widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    note = forms.CharField(max_length=300, required=False, label="Note", help_text="What it was, and from whom.")
+    receipt = DocumentField(required=False, label="Receipt")
+    groups = (Group("What you spent", ("category", "amount", "on", "receipt", "note"), wide=("note",)),)
+
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["amount"] = MoneyField(currency=currency, max_value=MAX_AMOUNT, label=f"Amount in {currency}")

@@ -41,8 +41,11 @@ MENUS: dict[str, tuple[Item, ...]] = {
         Item("Branches", "geo-alt", "provider:branches"),
         Item("Documents", "file-earmark-check", "provider:documents"),
         Item("Profile", "shop", "provider:profile"),
+        Item("Finance", "graph-up", "provider:finance"),
         Item("Invoices", "receipt", "provider:invoices"),
         Item("Promo codes", "ticket-perforated", "provider:promo_codes"),
+        Item("Expenses", "wallet2", "provider:expenses"),
+        Item("Payouts", "bank", "provider:payouts"),
         Item("Reviews", "star", "provider:reviews"),
     ),
     "provider_bar": (

@@ -425,7 +425,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-src": _payment_sources.get("frame-src") or [NONE],
         "object-src": [NONE],
         "base-uri": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *_payment_sources.get("form-action", [])],
         "frame-ancestors": [NONE],
     }
 }

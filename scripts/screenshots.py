@@ -60,7 +60,11 @@ PAGES = {
             "branches",
             "documents",
             "profile",
+            "finance",
+            "finance/receivables",
             "invoices",
+            "expenses",
+            "payouts",
             "reviews",
         )
     ],
@@ -82,8 +86,21 @@ def open_page(browser: Browser, width: int, scheme: str) -> Page:
     return context.new_page()
 
 
+def money_pages(page: Page, base: str) -> list[str]:
+    """Return the pages of the newest invoice of whoever is signed in: itself, and where it is paid."""
+    page.goto(f"{base}/invoices/")
+    link = page.locator("tbody a[href^='/invoices/']").first
+    if not link.count():
+        return []
+    path = str(link.get_attribute("href"))
+    return [path, path.replace("/invoices/", "/pay/", 1)]
+
+
 def file_name(path: str, width: int, scheme: str) -> str:
-    slug = path.split("?")[0].strip("/").replace("/", "-").replace(SALON, "salon") or "home"
+    parts = [part for part in path.split("?")[0].strip("/").split("/") if len(part) != 36]  # ids change each time
+    slug = "-".join(parts).replace(SALON, "salon") or "home"
+    if len(parts) == 1 and path.count("/") > 2:
+        slug += "-one"
     return f"{slug}-{width}-{scheme}.png"
 
 
@@ -97,7 +114,7 @@ def visit_all(browser: Browser, base: str, password: str, folder: Path) -> int:
                 page = open_page(browser, width, scheme)
                 if who:
                     sign_in(page, base, who, password)
-                for path in paths:
+                for path in [*paths, *(money_pages(page, base) if who == "owner" else [])]:
                     answer = page.goto(base + path, wait_until="networkidle")
                     page.screenshot(path=folder / file_name(path, width, scheme), full_page=True, animations="disabled")
                     overflow = page.evaluate(

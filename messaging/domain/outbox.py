@@ -7,6 +7,7 @@ double. (Marking first loses messages: 25 of 400 in a study with fifty kills.)
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from smtplib import SMTPRecipientsRefused
@@ -19,7 +20,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
 from django.template.loader import render_to_string
 
-from messaging.models import Channel, Delivery, DeliveryState
+from messaging.models import Channel, Delivery, DeliveryState, Notification
 from petplace.errors import InvalidTransition
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,19 @@ LONGEST_WAIT = timedelta(hours=2)
 MAX_ATTEMPTS = 12  # with these waits about six hours
 TOO_LATE = "Too late to be of use."
 ACCOUNT_CLOSED = "The account is closed."
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file that goes with a mail."""
+
+    name: str
+    content: bytes
+    content_type: str
+
+
+Attach = Callable[[Notification], list[Attachment]]
+_attachers: dict[str, Attach] = {}
 
 
 @dataclass
@@ -48,6 +62,14 @@ class Outcome:
 
 class MailServerAwayError(Exception):
     """The server, not the message, is the trouble: the rest of the pass would fail alike."""
+
+
+def register_attachments(kind: str, attach: Attach) -> None:
+    """Let ``attach`` make the files of mails about notifications of ``kind``; called once, when an app is ready.
+
+    They are made when the mail is sent, so nothing waits in the database twice, and a retry makes them again.
+    """
+    _attachers[kind] = attach
 
 
 def deliver_due(*, now: datetime, seconds: float = 4.0, limit: int = 500) -> Outcome:
@@ -122,6 +144,9 @@ def build_mail(delivery: Delivery, connection: BaseEmailBackend | None = None) -
         connection=connection,
     )
     mail.attach_alternative(render_to_string("messaging/email/notification.html", context), "text/html")
+    attach = _attachers.get(notification.kind)
+    for file in attach(notification) if attach else []:
+        mail.attach(file.name, file.content, file.content_type)
     return mail
 
 

@@ -17,6 +17,7 @@ from payments.domain import cash, converging, crediting, families, promos, serie
 from payments.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, LineKind, Payment
 from payments.models.charge import RefundOrigin
 from payments.models.terms import WHOLE_BP
+from payments.states import PaymentState
 from petplace.db import retried
 from petplace.errors import InvalidInput, InvalidTransition, NotAllowed
 from petplace.money import allocate, format_money, half_up
@@ -303,6 +304,12 @@ def family_of(invoice: Invoice) -> list[Invoice]:
     """Return the sale and its children, as they are now and without locks, for pages."""
     root = invoice.root_id
     return list(Invoice.objects.filter(Q(pk=root) | Q(parent_id=root)).order_by("pk"))
+
+
+def money_on(invoice: Invoice) -> list[Payment]:
+    """Return what was authorized or paid on one invoice, with what went back, the oldest first; for pages."""
+    seen = invoice.payments.filter(state__in=[PaymentState.AUTHORIZED, PaymentState.CAPTURED])
+    return list(seen.prefetch_related("refunds").order_by("pk"))
 
 
 def _rewrite_issued(

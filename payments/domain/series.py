@@ -4,10 +4,15 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import connection
+from django.urls import reverse
 
-from payments.models import Invoice, InvoiceSeries
+from messaging.domain import notify
+from messaging.models import Channel
+from payments.models import Invoice, InvoiceKind, InvoiceSeries
+from petplace.money import format_money
 from providers.models import Branch
 
+MAIL_KIND = "invoice_issued"
 TAKE = "UPDATE payments_invoiceseries SET next = next + 1 WHERE provider_id = %s AND year = %s RETURNING next - 1"
 
 
@@ -23,6 +28,21 @@ def issue(invoice: Invoice, *, now: datetime) -> None:
     invoice.number = f"{year}-{_next(invoice.provider_id, year):06d}"
     invoice.issued_at = now
     invoice.save(update_fields=["number", "issued_at"])
+    _send(invoice, now)
+
+
+def _send(invoice: Invoice, now: datetime) -> None:
+    """E-mail it to the payer; ``payments.apps`` says how the PDF is made when the mail goes out."""
+    what = {InvoiceKind.CREDIT_NOTE: "credit note", InvoiceKind.TIP: "receipt"}.get(
+        InvoiceKind(invoice.kind), "invoice"
+    )
+    notify(
+        invoice.payer, MAIL_KIND, key=f"{MAIL_KIND}:{invoice.uid}", topic=f"invoice:{invoice.uid}", now=now,
+        title=f"Your {what} {invoice.number}",
+        body=f"{invoice.subject}, {invoice.provider.name}: {format_money(invoice.total, invoice.currency)}. "
+        f"The {what} comes with this mail as a PDF.",
+        url=reverse("payments:detail", args=[invoice.uid]), channels=(Channel.EMAIL,),
+    )  # fmt: skip
 
 
 def _next(provider_id: int, year: int) -> int:

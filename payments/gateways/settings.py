@@ -41,7 +41,8 @@ def chosen(
 
 
 def csp_sources(names: Sequence[str], *, js_origin: Sequence[str], api_origin: Sequence[str]) -> dict[str, list[str]]:
-    """Return what the content security policy must allow on top: Stripe's script, its frames and its API.
+    """Return what the content security policy must allow on top: Stripe's script, its frames, its API, and the pages
+    of its own to which a form of ours leads (the set-up of payouts).
 
     Source: https://docs.stripe.com/security/guide#content-security-policy
     """
@@ -51,4 +52,5 @@ def csp_sources(names: Sequence[str], *, js_origin: Sequence[str], api_origin: S
         "script-src": list(js_origin),
         "frame-src": [*js_origin, "https://hooks.stripe.com"],
         "connect-src": list(api_origin),
+        "form-action": ["https://connect.stripe.com"],
     }

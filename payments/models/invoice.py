@@ -55,6 +55,12 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         """Load what a list shows, in one query."""
         return self.select_related("provider", "payer", "booking")
 
+    def for_paper(self) -> Self:
+        """Load all that one invoice says."""
+        return self.select_related("provider", "payer", "booking", "parent__booking", "credits").prefetch_related(
+            "lines"
+        )
+
     def owed(self) -> Self:
         """What somebody still has to pay, a tip apart: that is never owed."""
         return self.filter(state=InvoiceState.OPEN).exclude(kind__in=[InvoiceKind.CREDIT_NOTE, InvoiceKind.TIP])
@@ -206,6 +212,13 @@ class Invoice(PublicModel):
     def overpaid(self) -> int:
         """What was paid beyond the claim and not given back yet."""
         return max(self.paid_amount - self.claim, 0)
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether its payer may be shown the way to pay online: not what is paid at a visit that is still to come."""
+        if self.is_draft:
+            return self.prepay_amount > self.paid_amount
+        return self.is_open and self.outstanding > 0 and (self.is_issued or self.kind != InvoiceKind.SALE)
 
     @property
     def tax_percent(self) -> str:

@@ -7,7 +7,9 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 
+from payments.domain import invoices as domain
 from payments.models import Invoice
+from payments.views.files import pdf_response
 from petplace.http import SignedInRequest
 
 
@@ -20,6 +22,13 @@ def invoices(request: SignedInRequest) -> HttpResponse:
 
 @login_required
 def invoice(request: SignedInRequest, uid: UUID) -> HttpResponse:
-    """Show one invoice with its lines, ready to be printed."""
-    found = get_object_or_404(Invoice.objects.paid_by(request.user).with_parties().prefetch_related("lines"), uid=uid)
-    return render(request, "payments/detail.html", {"invoice": found})
+    """Show one invoice with its lines and its family, ready to be printed."""
+    found = get_object_or_404(Invoice.objects.paid_by(request.user).for_paper(), uid=uid)
+    context = {"invoice": found, "family": domain.family_of(found), "payments": domain.money_on(found)}
+    return render(request, "payments/detail.html", context)
+
+
+@login_required
+def pdf(request: SignedInRequest, uid: UUID) -> HttpResponse:
+    """Download one invoice."""
+    return pdf_response(get_object_or_404(Invoice.objects.paid_by(request.user).for_paper(), uid=uid))

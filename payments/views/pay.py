@@ -3,7 +3,6 @@
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -18,6 +17,7 @@ from payments.domain.checkout import Checkout, Stage
 from payments.gateways import GatewayError, registry
 from payments.gateways.base import Charge
 from payments.models import Invoice
+from payments.views.pay_parts import pay_part
 from petplace.errors import DomainError
 from petplace.http import SignedInRequest
 
@@ -40,16 +40,11 @@ def pay(request: SignedInRequest, uid: UUID) -> HttpResponse:
     charge, is_away = _go_on(seen)
     if charge is not None and charge.state not in PAYABLE:
         return redirect("payments:return", uid)
-    context = {
-        "checkout": seen,
-        "invoice": invoice,
-        "charge": charge,
-        "is_away": is_away or seen.is_paused,
-        "return_url": _return_url(request, uid),
-        "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
-        "stripe_js_url": settings.STRIPE_JS_URL,
-    }
-    return render(request, "payments/pay.html", context)
+    part = None
+    if charge is not None and seen.payment is not None:
+        part = pay_part(seen.payment.gateway, charge, return_url=_return_url(request, uid))
+    context = {"checkout": seen, "invoice": invoice, "part": part, "is_away": is_away or seen.is_paused}
+    return render(request, "payments/pay.html", context | (part.context if part else {}))
 
 
 @never_cache

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from bookings.models import CalendarFeed
 from messaging.models import Notification
+from payments.domain import expenses
 from petplace.api.views import SchemaView
 from pets.models import Pet
 from providers.domain import documents, hours
@@ -199,6 +200,10 @@ def make_world() -> World:
     )
     feed = CalendarFeed.objects.create(user=owner, audience="owner")
     notification = Notification.objects.create(user=owner, kind="x", key="x", title="x", due_at=NOW)
+    expense = expenses.add(
+        provider, category="supplies", amount=500, on=NOW.date(), by=manager, now=NOW,
+        receipt=ContentFile(b"%PDF-1.4", "receipt.pdf"),
+    )  # fmt: skip
     ids = {
         "pets": pet.uid,
         "vaccinations": VaccinationFactory(pet=pet).uid,
@@ -216,6 +221,7 @@ def make_world() -> World:
         "bookings": booking.uid,
         "invoices": booking.invoice.uid,
         "promo-codes": make_promo(provider=provider).uid,
+        "expenses": expense.uid,
         "reviews": review.uid,
         "calendar-feeds": feed.uid,
         "calendar": feed.token,

@@ -118,6 +118,18 @@ SIGNED_IN = {
     "provider:invoice",
     "provider:promo_codes",
     "provider:promo_code_end",
+    "provider:invoice_pdf",
+    "provider:invoice_cash",
+    "provider:finance",
+    "provider:finance_csv",
+    "provider:receivables",
+    "provider:payouts",
+    "provider:payouts_set_up",
+    "provider:payouts_back",
+    "provider:expenses",
+    "provider:expense",
+    "provider:expense_remove",
+    "provider:expense_receipt",
     "provider:reviews",
     "bookings:list",
     "bookings:home",
@@ -140,6 +152,7 @@ SIGNED_IN = {
     "payments:detail",
     "payments:pay",
     "payments:return",
+    "payments:pdf",
     "reviews:write",
 }
 # Named, but about the caller or about what everybody may see: a stranger is no stranger there.
@@ -181,6 +194,7 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
         "member": ids["members"],
         "photo": ids["photos"],
         "invoice": ids["invoices"],
+        "expense": ids["expenses"],
         "revoke_feed": ids["calendar-feeds"],
     }
     space, _, local = name.rpartition(":")

@@ -59,6 +59,7 @@ def test_policy_is_wider_for_stripe_alone() -> None:
         "script-src": ["https://js.stripe.com"],
         "frame-src": ["https://js.stripe.com", "https://hooks.stripe.com"],
         "connect-src": ["https://api.stripe.com"],
+        "form-action": ["https://connect.stripe.com"],
     }
 
 
