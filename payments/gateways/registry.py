@@ -196,7 +196,7 @@ class Guarded:
         except GatewayUnavailable as error:
             logger.warning("Gateway %s gave no answer: %s", self.name, error)
             is_slow = time.monotonic() - started >= settings.PAYMENT_TIMEOUT_SECONDS
-            if breaker.failed(leave, is_slow=is_slow):
+            if breaker.failed(leave, is_slow=is_slow) and not leave.is_probe:
                 logger.error("Gateway %s: paying is paused", self.name)
             raise
         except Exception:
