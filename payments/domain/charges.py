@@ -99,11 +99,13 @@ def start(invoice: Invoice, *, by: User, gateway: str | None = None, now: dateti
 
 
 def sync(payment: Payment, *, now: datetime) -> Payment:
-    """Ask the gateway how a payment stands, outside any transaction, and take that over."""
-    if payment.is_cash:
+    """Ask the gateway how a payment stands, outside any transaction, and take that over.
+
+    One whose beginning the gateway has not answered yet stays as it is: the answer is on its way, or the payer tries
+    again under the same key, or ``sync_stale`` ends it.
+    """
+    if payment.is_cash or payment.ref is None:
         return payment
-    if payment.ref is None:
-        return _settle_unsent(payment, now=now)
     return apply(payment, _seen(payment), now=now)
 
 

@@ -17,7 +17,7 @@ from django.db.models import F, Q
 
 from payments.domain import charges
 from payments.gateways import registry
-from payments.gateways.base import Event
+from payments.gateways.base import Event, GatewayUnavailable
 from payments.models import GatewayEvent, Payment
 from payments.states import EventState
 
@@ -71,7 +71,8 @@ def process_due(*, now: datetime, limit: int = BATCH) -> Outcome:
             about[payment].append(event)
     for payment, group in about.items():
         try:
-            charges.sync(payment, now=now)
+            if charges.sync(payment, now=now).ref is None:
+                raise GatewayUnavailable("An event came before the answer that tells the payment's name.")
         except DatabaseError:
             raise  # the leases run out
         except Exception as error:

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from payments.domain import calls, charges, invoices, subjects
+from payments.domain import calls, charges, events, invoices, subjects
 from payments.domain.invoices import InvoiceTerms
-from payments.gateways.base import Charge, GatewayDeclined, GatewayRefused, GatewayUnavailable
+from payments.gateways.base import Charge, Event, GatewayDeclined, GatewayRefused, GatewayUnavailable
 from payments.models import Invoice, Payment, Refund
 from petplace.errors import InvalidInput, NotAllowed
 from tests.factories import StaffFactory, UserFactory
@@ -372,6 +372,27 @@ def test_an_attempt_that_was_never_answered_ends(fake, provider, payer):
 
     assert Payment.objects.values_list("state", "failure_code").get() == ("failed", "never_sent")
     assert charges.sync(Payment.objects.get(), now=NOW).state == "failed"
+
+
+def test_an_event_that_comes_before_the_answer_waits_for_it(fake, provider, payer):
+    """The gateway tells of a charge while our question about it is still open, or its answer was lost."""
+    invoice = sale(provider, payer)
+    fake.drops_line = True
+    with pytest.raises(GatewayUnavailable):
+        charges.start(invoice, by=payer, now=NOW)
+    payment = Payment.objects.get()
+    events.store(
+        "fake", Event("evt_1", "charge.created", next(iter(fake.charges)), str(payment.uid), {}, False), now=NOW
+    )
+
+    early = events.process_due(now=NOW)
+    charges.start(invoice, by=payer, now=NOW)
+    fake.pay(Payment.objects.get().ref)
+    late = events.process_due(now=NOW + dt.timedelta(minutes=1))
+
+    assert ((early.processed, early.failed), (late.processed, late.failed)) == ((0, 1), (1, 0))
+    assert Payment.objects.get().state == "captured"
+    assert len(fake.charges) == 1
 
 
 def test_cash_is_asked_about_nowhere(fake, provider, payer):
