@@ -17,7 +17,8 @@ AFTERNOON = NOW + DAY + 6 * HOUR
 
 
 def titles(user, kind=None):
-    found = user.notifications.filter(cancelled_at__isnull=True).exclude(kind=events.REMINDER).order_by("pk")
+    others = [events.REMINDER, "invoice_issued"]
+    found = user.notifications.filter(cancelled_at__isnull=True).exclude(kind__in=others).order_by("pk")
     return [one.title for one in (found.filter(kind=kind) if kind else found)]
 
 
