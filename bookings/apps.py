@@ -7,9 +7,18 @@ class BookingsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.domain import closing
-        from bookings.domain import forgetting, guards
+        from bookings.domain import forgetting, guards, paying
+        from payments.domain import subjects
         from providers.domain import hours
 
         hours.time_off_guards.append(guards.refuse_time_off)
         closing.guards.append(guards.refuse_closing)
         closing.forgetters.append(forgetting.forget_owner)
+        subjects.register(
+            lock=paying.lock,
+            paid=paying.on_paid,
+            failed=paying.on_failed,
+            describe=paying.describe,
+            deadline=paying.deadline,
+            url=paying.url,
+        )

@@ -117,24 +117,48 @@ register(
     "a booking that was placed has an invoice, one that was not has a draft at most",
     """SELECT b.reference, b.state, i.state AS invoice
        FROM bookings_booking b LEFT JOIN payments_invoice i ON i.id = b.invoice_id
-       CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM bookings_bookingevent e
-                                          WHERE e.booking_id = b.id AND e.action = 'place') AS yes) placed
+       CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM bookings_bookingevent e WHERE e.booking_id = b.id
+                                          AND e.action IN ('place', 'revive')) AS yes) placed
        WHERE CASE WHEN placed.yes THEN i.id IS NULL ELSE i.state NOT IN ('draft', 'void') END""",
 )
 register(
-    "an invoice asks for the booking's total, or for what the terms keep",
-    f"""SELECT b.reference, b.state, i.state AS invoice, i.total, kept.amount
+    "the invoices of a booking ask for its total, or for what the terms keep, less what was given back by hand",
+    f"""SELECT b.reference, b.state, i.state AS invoice, b.total, asked.amount, kept.amount AS kept
         FROM bookings_booking b JOIN payments_invoice i ON i.id = b.invoice_id
+        CROSS JOIN LATERAL (
+          SELECT coalesce(sum(f.total - f.credited_amount) FILTER (WHERE f.state <> 'void'), 0) AS amount
+          FROM payments_invoice f WHERE f.id = i.id OR f.parent_id = i.id AND f.kind = 'extra' AND EXISTS (
+            SELECT FROM payments_invoiceline l WHERE l.invoice_id = f.id AND l.kind = 'moved')) asked
+        CROSS JOIN LATERAL (
+          SELECT EXISTS (SELECT FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
+                         JOIN payments_invoice f ON f.id = p.invoice_id
+                         WHERE (f.id = i.id OR f.parent_id = i.id) AND r.origin IN ('staff', 'dashboard')) AS yes) given
         LEFT JOIN LATERAL (SELECT (e.detail->>'kept')::bigint AS amount FROM bookings_bookingevent e
-                           WHERE e.booking_id = b.id ORDER BY id DESC LIMIT 1) kept ON true
+                           WHERE e.booking_id = b.id AND e.detail ? 'kept' ORDER BY id DESC LIMIT 1) kept ON true
         WHERE i.currency <> b.currency OR CASE
           WHEN b.state = 'held' THEN i.state <> 'draft' OR i.total <> b.total
-          WHEN i.prepay_amount > 0 THEN i.number IS NULL AND i.state <> 'void' AND i.total <> b.total
-          WHEN b.state = 'completed' THEN i.state <> 'paid' OR i.total <> b.total
-          WHEN b.state IN ({LIVE}) THEN i.state <> 'open' OR i.total <> b.total
-          WHEN kept.amount = 0 AND b.total > 0 THEN i.state <> 'void'
-          WHEN kept.amount = 0 THEN false
-          ELSE kept.amount IS NULL OR i.state = 'void' OR i.total <> kept.amount END""",
+          WHEN b.state IN ({LIVE}) OR b.state = 'completed' THEN
+            b.state <> 'pending' AND i.state = 'draft' OR i.state = 'void' AND NOT given.yes
+            OR asked.amount > b.total OR asked.amount <> b.total AND NOT given.yes
+          ELSE kept.amount IS NULL OR i.state = 'draft' OR asked.amount > kept.amount
+            OR asked.amount <> kept.amount AND NOT given.yes END""",
+)
+register(
+    "what a finished visit was paid is earned",
+    """SELECT b.reference, i.state FROM bookings_booking b JOIN payments_invoice i ON i.id = b.invoice_id
+       WHERE b.state = 'completed' AND i.number IS NOT NULL AND i.earned_at IS NULL""",
+)
+register(
+    "nothing stays reserved on a card for a booking that has ended",
+    f"""SELECT b.reference, b.state, p.uid FROM payments_payment p
+        JOIN bookings_booking b ON b.invoice_id = p.invoice_id
+        WHERE p.state = 'authorized' AND p.wanted = '' AND NOT p.flagged AND b.state IN ({FINAL})""",
+)
+register(
+    "an open complaint keeps the payout back",
+    """SELECT b.reference FROM bookings_complaint c JOIN bookings_booking b ON b.id = c.booking_id
+       WHERE c.closed_at IS NULL AND NOT EXISTS (
+         SELECT FROM payments_payoutfreeze f WHERE f.invoice_id = b.invoice_id AND f.until IS NULL)""",
 )
 register(
     "a reminder waits only for a confirmed booking, at its present time",

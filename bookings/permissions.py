@@ -68,6 +68,8 @@ def allowed_actions(
 
 def _is_time(action: str, booking: Booking, side: str, now: datetime) -> bool:
     """Say what ``bookings.domain.lifecycle`` says about time."""
+    if action == Action.PLACE and booking.quote.prepay_amount:
+        return False  # its payment does that
     if action in (Action.PLACE, Action.ACCEPT):
         return booking.due_at is None or now < booking.due_at
     if action == Action.START:

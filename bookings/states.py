@@ -51,6 +51,7 @@ class Action(models.TextChoices):
     START = "start", "Start the visit"
     COMPLETE = "complete", "Finish the visit"
     NO_SHOW = "no_show", "Report a no-show"
+    REVIVE = "revive", "Take the time again"
 
 
 A = Action
@@ -76,6 +77,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(A.PLACE, S.HELD, S.PENDING, _OWNER),  # service on request
     Transition(A.PLACE, S.HELD, S.CONFIRMED, _OWNER),  # instant service
     Transition(A.EXPIRE, S.HELD, S.CANCELLED, _SYSTEM),
+    Transition(A.REVIVE, S.CANCELLED, S.PENDING, _SYSTEM),  # paid after the hold had run out, and still free
+    Transition(A.REVIVE, S.CANCELLED, S.CONFIRMED, _SYSTEM),
     Transition(A.CANCEL, S.HELD, S.CANCELLED, frozenset({Side.OWNER, Side.STAFF})),
     Transition(A.ACCEPT, S.PENDING, S.CONFIRMED, _PROVIDER),
     Transition(A.DECLINE, S.PENDING, S.DECLINED, _PROVIDER),

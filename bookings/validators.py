@@ -4,6 +4,7 @@ from petplace.errors import InvalidInput
 
 NOTE_LENGTH = 2000
 REASON_LENGTH = 1000
+COMPLAINT_LENGTH = 2000
 
 
 def clean_note(text: str) -> str:
@@ -16,6 +17,13 @@ def clean_reason(text: str, *, is_required: bool = False) -> str:
         raise InvalidInput(
             "Please give a reason.", code="reason_required", fields={"reason": ["Please give a reason."]}
         )
+    return text
+
+
+def clean_complaint(text: str, *, field: str) -> str:
+    text = _clean(text, field=field, length=COMPLAINT_LENGTH)
+    if not text:
+        raise InvalidInput("Say what happened.", fields={field: ["Say what happened."]})
     return text
 
 

@@ -14,7 +14,7 @@ from bookings.domain import texts
 from bookings.models import Booking, BookingEvent
 from bookings.states import Action, BookingState, CancelReason, Side
 from messaging import domain as messaging
-from payments.models import InvoiceState
+from payments.models import Invoice, Payment
 from petplace.money import format_money
 from providers.choices import MembershipRole
 
@@ -34,11 +34,19 @@ _NEW = "{pets}, {when}. {service} for {owner}."
 _YOURS = "{service} with {provider} for {pets}, {when}."
 TO_OWNER = {
     "requested": Said("Request sent to {provider}", _YOURS + " The provider has until {due} to answer."),
-    "booked": Said("Booked: {service}", _YOURS + " {total} to pay at the visit."),
-    "accept": Said("{provider} accepted", _YOURS + " {total} to pay at the visit."),
-    "decline": Said("{provider} declined", _YOURS + " The reason: {reason} Nothing is to be paid."),
-    "hold_expired": Said("Your kept time has run out", _YOURS + " The booking was not finished in time."),
-    "request_expired": Said("{provider} did not answer in time", _YOURS + " Nothing is to be paid."),
+    "booked": Said("Booked: {service}", _YOURS + " {payment}"),
+    "revived": Said(
+        "Booked: {service}", "Your payment came late, but the time was still free. " + _YOURS + " {payment}"
+    ),
+    "revived_request": Said(
+        "Request sent to {provider}",
+        "Your payment came late, but the time was still free. " + _YOURS + " The provider has until {due} to answer.",
+    ),
+    "accept": Said("{provider} accepted", _YOURS + " {payment}"),
+    "decline": Said("{provider} declined", _YOURS + " The reason: {reason} {kept}"),
+    "hold_expired": Said("Your kept time has run out", _YOURS + " The booking was not finished in time. {reason}"),
+    "request_expired": Said("{provider} did not answer in time", _YOURS + " {kept}"),
+    "request_lost": Said("Your request has ended", _YOURS + " {reason} {kept}"),
     "cancel": Said("Cancelled: {service}", _YOURS + " {cancelled_by}{reason} {kept}"),
     "reschedule": Said("Moved: {service}", "{service} with {provider} for {pets} is now {when}. It was {old_when}."),
     "moved_request": Said(
@@ -52,8 +60,11 @@ TO_OWNER = {
 TO_PROVIDER = {
     "requested": Said("New request: {service}", _NEW + " Please answer until {due}."),
     "booked": Said("New booking: {service}", _NEW),
+    "revived": Said("New booking: {service}", _NEW),
+    "revived_request": Said("New request: {service}", _NEW + " Please answer until {due}."),
     "accept": Said("Accepted: {service}", _NEW),
     "request_expired": Said("Request expired: {service}", _NEW + " It was not answered in time."),
+    "request_lost": Said("Request ended: {service}", _NEW + " {reason}"),
     "cancel": Said("Cancelled: {service}", _NEW + " {cancelled_by}{reason} {kept}"),
     "reschedule": Said("Moved: {service}", "{service} of {owner} for {pets} is now {when}. It was {old_when}."),
     "moved_request": Said(
@@ -115,6 +126,119 @@ def tell(booking: Booking, event: BookingEvent, *, now: datetime, old_starts_at:
     messaging.notify_all([*notices, *_reminders(booking, pets, now)], now=now)
 
 
+def tell_more_time(booking: Booking, *, now: datetime) -> None:
+    """Tell the owner of a hold that it is kept longer because nobody can pay at the moment. Once; the page counts."""
+    _tell_owner(
+        booking, "booking_more_time", "more_time", "Paying is paused, your time is kept",
+        "The payment service has trouble. {service} with {provider}, {when}, stays kept for you until it is back, two "
+        "hours at most.", now,
+    )  # fmt: skip
+
+
+def tell_too_late(booking: Booking, payment: Payment, *, now: datetime) -> None:
+    """Tell the owner that a payment came when the booking was over, and that it goes back by itself."""
+    amount = format_money(payment.captured_amount or payment.amount, payment.currency)
+    _tell_owner(
+        booking, "booking_paid_too_late", f"too_late:{payment.uid}", "Your payment goes back to you",
+        f"{amount} came when {{service}} with {{provider}}, {{when}}, could not be booked any more. You get all of it "
+        "back; nothing is to be done by you.", now,
+    )  # fmt: skip
+
+
+def tell_payment_lost(booking: Booking, payment: Payment, *, now: datetime) -> None:
+    """Tell the owner of a booking that stands that its payment did not go through."""
+    amount = format_money(payment.amount, payment.currency)
+    _tell_owner(
+        booking, "booking_payment_lost", f"lost:{payment.uid}", "Your payment did not go through",
+        f"{amount} for {{service}} with {{provider}}, {{when}}, could not be taken. The booking stands; please pay it "
+        "on its page.", now,
+    )  # fmt: skip
+
+
+def tell_paid(booking: Booking, invoice: Invoice, payment: Payment, *, now: datetime) -> None:
+    """Tell the team that a tip, an extra charge or a debt was paid online."""
+    amount = format_money(payment.captured_amount, payment.currency)
+    title = f"A tip of {amount}" if invoice.is_tip else f"Paid: {amount}"
+    body = f"{booking.owner.get_full_name()} has paid {amount} for {booking.service.name}, {booking.reference}."
+    messaging.notify_all(
+        [
+            messaging.Notice(
+                member,
+                "booking_tip" if invoice.is_tip else "booking_paid",
+                key=f"{_about(booking)}:paid:{payment.uid}",
+                topic=_about(booking),
+                title=title,
+                body=body,
+                url=provider_url(booking),
+            )
+            for member in team(booking)
+        ],
+        now=now,
+    )
+
+
+def tell_extra(booking: Booking, invoice: Invoice, *, now: datetime) -> None:
+    """Tell the owner of an extra charge."""
+    amount = format_money(invoice.total, invoice.currency)
+    _tell_owner(
+        booking, "booking_extra", f"extra:{invoice.uid}", f"An extra charge of {amount}",
+        f"{{provider}} asks for {amount} more for {{service}}, {{when}}. What it is for is on the booking's page.", now,
+    )  # fmt: skip
+
+
+def tell_complaint(booking: Booking, *, now: datetime) -> None:
+    """Tell Pet Place and the team that the owner says that something went wrong."""
+    title = f"Something went wrong: {booking.reference}"
+    body = f"{booking.owner.get_full_name()} says that something went wrong with {booking.service.name}."
+    staff = User.objects.filter(is_staff=True, is_active=True).order_by("pk")
+    readers = {person.pk: (person, "/admin/bookings/complaint/") for person in staff}
+    readers |= {member.pk: (member, provider_url(booking)) for member in team(booking)}
+    messaging.notify_all(
+        [
+            messaging.Notice(
+                person,
+                "booking_complaint",
+                key=f"{_about(booking)}:complaint",
+                topic=_about(booking),
+                title=title,
+                body=f"{body} The payout waits until Pet Place has looked at it.",
+                url=url,
+            )
+            for person, url in readers.values()
+        ],
+        now=now,
+    )
+
+
+def tell_complaint_closed(booking: Booking, answer: str, *, now: datetime) -> None:
+    _tell_owner(
+        booking, "booking_complaint_closed", "complaint_closed", "Pet Place has looked at your complaint",
+        f"About {{service}} with {{provider}}, {{when}}: {answer.replace('{', '(').replace('}', ')')}", now,
+    )  # fmt: skip
+
+
+def _tell_owner(booking: Booking, kind: str, key: str, title: str, body: str, now: datetime) -> None:
+    words = {
+        "service": booking.service.name,
+        "provider": booking.provider.name,
+        "when": texts.when_for(booking.starts_at, booking.zone, ZoneInfo(booking.owner.time_zone)),
+    }
+    messaging.notify_all(
+        [
+            messaging.Notice(
+                booking.owner,
+                kind,
+                key=f"{_about(booking)}:{key}",
+                topic=_about(booking),
+                title=title,
+                body=body.format_map(words),
+                url=booking.get_absolute_url(),
+            )
+        ],
+        now=now,
+    )
+
+
 def _readers(booking: Booking, topic: str) -> Iterator[tuple[User, Said, str]]:
     if topic in TO_OWNER:
         yield booking.owner, TO_OWNER[topic], booking.get_absolute_url()
@@ -149,8 +273,11 @@ def _about(booking: Booking) -> str:
 def _topic(event: BookingEvent, booking: Booking) -> str | None:
     if event.action == Action.PLACE:
         return "requested" if booking.state == BookingState.PENDING else "booked"
+    if event.action == Action.REVIVE:
+        return "revived_request" if booking.state == BookingState.PENDING else "revived"
     if event.action == Action.EXPIRE:
-        return str(booking.cancel_reason)
+        is_lost = bool(event.reason) and booking.cancel_reason == CancelReason.REQUEST_EXPIRED
+        return "request_lost" if is_lost else str(booking.cancel_reason)
     if event.action == Action.RESCHEDULE and booking.state == BookingState.PENDING and event.side == Side.OWNER:
         return "moved_request"
     if event.action == Action.HOLD or event.from_state == BookingState.HELD:
@@ -171,7 +298,8 @@ def _words(booking: Booking, event: BookingEvent, pets: str, person: ZoneInfo, o
         "total": format_money(booking.total, booking.currency),
         "reason": _sentence(event.reason),
         "cancelled_by": f"{CancelReason(booking.cancel_reason).label}. " if booking.cancel_reason else "",
-        "kept": _kept(booking),
+        "payment": _payment(booking),
+        "kept": _kept(booking, event),
     }
 
 
@@ -179,11 +307,32 @@ def _sentence(reason: str) -> str:
     return reason if not reason or reason.endswith((".", "!", "?")) else f"{reason}."
 
 
-def _kept(booking: Booking) -> str:
-    invoice = booking.invoice
-    if invoice is None or invoice.state == InvoiceState.VOID:
-        return "Nothing is to be paid."
-    return f"{format_money(invoice.total, invoice.currency)} is to be paid by the cancellation terms."
+def _payment(booking: Booking) -> str:
+    """Say what was paid when booking, and what is left for the visit."""
+    first, rest = booking.quote.prepay_amount, booking.total - booking.quote.prepay_amount
+    if not first:
+        return f"{format_money(booking.total, booking.currency)} to pay at the visit."
+    paid = f"{format_money(first, booking.currency)} paid when booking."
+    return f"{paid} {format_money(rest, booking.currency)} to pay at the visit." if rest else paid
+
+
+def _kept(booking: Booking, event: BookingEvent) -> str:
+    """Say what goes back of what was paid, and what is still to be paid, at the end of a booking."""
+    back, released = (int(event.detail.get(name, 0)) for name in ("paid_back", "released"))
+    said = []
+    if back:
+        said.append(f"{format_money(back, booking.currency)} goes back to where it came from.")
+    if released:
+        said.append(f"{format_money(released, booking.currency)} that was reserved is let go.")
+    kept = int(event.detail.get("kept", 0))
+    owed = booking.invoice.outstanding if booking.invoice is not None and kept else 0
+    if kept and owed == kept:
+        said.append(f"{format_money(kept, booking.currency)} is to be paid by the cancellation terms.")
+    elif kept:
+        said.append(f"{format_money(kept, booking.currency)} is kept by the cancellation terms.")
+        if owed:
+            said.append(f"{format_money(owed, booking.currency)} of it is still to be paid.")
+    return " ".join(said) or "Nothing is to be paid."
 
 
 def _reminders(booking: Booking, pets: str, now: datetime) -> Iterator[messaging.Notice]:

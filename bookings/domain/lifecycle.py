@@ -25,7 +25,8 @@ from bookings.states import (
     sources,
 )
 from bookings.validators import clean_reason
-from payments.domain import invoices
+from payments.domain import charges, invoices
+from payments.models import InvoiceKind
 from petplace.db import retried
 from petplace.errors import DomainError, InvalidTransition, NotAllowed
 
@@ -33,6 +34,9 @@ ANSWER_WITHIN = timedelta(hours=settings.REQUEST_ANSWER_HOURS)
 ANSWER_BEFORE_START = timedelta(hours=1)
 FORGOTTEN_AFTER_START = timedelta(hours=24)
 COMPLETE_AFTER_END = timedelta(days=2)
+# While nobody can pay, a hold is kept a little longer each time it runs out.
+MORE_TIME = timedelta(minutes=5)
+MOST_MORE_TIME = timedelta(hours=2)
 CANCEL_REASONS = {
     Side.OWNER: CancelReason.BY_OWNER,
     Side.PROVIDER: CancelReason.BY_PROVIDER,
@@ -52,13 +56,19 @@ class Step:
 
 @retried
 def accept(booking: Booking, *, by: User, now: datetime, reason: str = "") -> Booking:
-    """Accept a request. Raises InvalidTransition when it was answered, withdrawn or has run out."""
+    """Accept a request. Raises InvalidTransition when it was answered, withdrawn or has run out.
+
+    What was authorized for it is captured: the call to the gateway comes after the transaction.
+    """
     step = begin(booking, Action.ACCEPT, by=by)
     if booking.due_at is not None and booking.due_at <= now:
         raise InvalidTransition("The time to answer this request is over.", code="request_expired")
     if not booking.provider.is_public:
         raise DomainError("This provider takes no bookings at present.", code="provider_unavailable")
     booking.state, booking.due_at = BookingState.CONFIRMED, None
+    if booking.invoice is not None:
+        charges.want_capture(booking.invoice, now=now)
+        booking.invoice.refresh_from_db()
     return finish(booking, step, now=now, reason=clean_reason(reason))
 
 
@@ -103,14 +113,22 @@ def start(booking: Booking, *, by: User, now: datetime, reason: str = "") -> Boo
 
 
 @retried
-def complete(booking: Booking, *, by: User | None, now: datetime, reason: str = "") -> Booking:
-    """Finish the visit; its invoice counts as paid at the visit. ``by`` None is the system, when it is due."""
+def complete(
+    booking: Booking, *, by: User | None, now: datetime, reason: str = "", is_paid: bool | None = None
+) -> Booking:
+    """Finish the visit: what is paid of it is earned. ``by`` None is the system, when it is due.
+
+    ``is_paid`` says whether what is still owed was taken at the visit. None is as it was agreed: it was, unless all had
+    to be paid before. What was not stays owed, and can be paid online or recorded later.
+    """
     step = begin(booking, Action.COMPLETE, by=by)
     if by is None and (booking.due_at is None or booking.due_at > now):
         raise InvalidTransition("It is not due yet.", code="not_due")
     booking.state, booking.due_at = BookingState.COMPLETED, None
     if booking.invoice is not None:
-        booking.invoice = invoices.settle(booking.invoice, now=now)
+        if booking.quote.is_paid_at_visit if is_paid is None else is_paid:
+            invoices.settle(booking.invoice, now=now, by=by)
+        booking.invoice = invoices.earn(booking.invoice, now=now, payout_due_at=payout_due_at(booking))
     return finish(booking, step, now=now, reason=clean_reason(reason))
 
 
@@ -122,8 +140,42 @@ def report_no_show(booking: Booking, *, by: User, now: datetime, reason: str = "
         raise DomainError("This can be reported after the start.", code="too_early")
     booking.state, booking.due_at = BookingState.NO_SHOW, None
     refund = cancellation.Terms.from_json(booking.terms).no_show.refund_amount
-    detail = _give_back(booking, refund, "Nobody came", now)
+    detail = _give_back(booking, refund, "Nobody came", now, payout_due_at=payout_due_at(booking))
     return finish(booking, step, now=now, reason=clean_reason(reason), detail=detail)
+
+
+@retried
+def give_up(booking: Booking, *, now: datetime, reason: str) -> Booking:
+    """End a hold that was paid but cannot be placed any more, or a request whose payment is lost, by the system.
+
+    Everything goes back. ``reason`` is what the owner reads.
+    """
+    step = begin(booking, Action.EXPIRE, by=None)
+    cause = CancelReason.HOLD_EXPIRED if step.source == BookingState.HELD else CancelReason.REQUEST_EXPIRED
+    return _cancel(booking, step, cause, now=now, reason=reason)
+
+
+@retried
+def keep_waiting(booking: Booking, *, now: datetime) -> bool:
+    """Give a hold that has run out unpaid five more minutes because paying is paused; say whether it was given.
+
+    The owner is told. After two hours it ends all the same: somebody else may want the time.
+    """
+    lock(booking)
+    if not booking.is_held or not booking.quote.prepay_amount or booking.due_at is None or booking.due_at > now:
+        return False
+    began = booking.events.filter(action=Action.HOLD).latest("pk").at
+    if now + MORE_TIME > began + MOST_MORE_TIME:
+        return False
+    booking.due_at = now + MORE_TIME
+    booking.save(update_fields=["due_at", "updated_at"])
+    events.tell_more_time(booking, now=now)
+    return True
+
+
+def payout_due_at(booking: Booking) -> datetime:
+    """Return when the provider's money for it is due, unless somebody complains."""
+    return booking.ends_at + invoices.PAYOUT_AFTER
 
 
 def begin(booking: Booking, action: Action, *, by: User | None) -> Step:
@@ -196,10 +248,26 @@ def _cancel(booking: Booking, step: Step, cause: CancelReason, *, now: datetime,
     return finish(booking, step, now=now, reason=reason, detail=detail)
 
 
-def _give_back(booking: Booking, refund: int, why: str, now: datetime) -> dict[str, Any]:
-    """Reduce the invoice, if there is one yet, and return the figures for the event."""
+def _give_back(
+    booking: Booking, refund: int, why: str, now: datetime, *, payout_due_at: datetime | None = None
+) -> dict[str, Any]:
+    """Reduce what is asked for to what is kept, and return the figures for the event.
+
+    ``refund`` is the part of the price that is not asked for any more, ``paid_back`` what of it was paid and goes back,
+    ``released`` what was only authorized.
+    """
     if booking.invoice is None:
         return {}
-    kept = booking.total - refund
-    booking.invoice = invoices.keep_only(booking.invoice, keep=kept, reason=why, now=now).invoice
-    return {"refund": refund, "kept": kept, "currency": booking.currency}
+    kept = min(booking.total - refund, _claim(booking))
+    done = invoices.keep_only(booking.invoice, keep=kept, reason=why, now=now, payout_due_at=payout_due_at)
+    booking.invoice = done.invoice
+    figures = {"refund": booking.total - kept, "kept": kept, "currency": booking.currency}
+    moved = {"paid_back": done.refund, "released": done.released}
+    return figures | {name: amount for name, amount in moved.items() if amount}
+
+
+def _claim(booking: Booking) -> int:
+    """Return what is asked for in all: less than the price when staff gave a part of it back."""
+    assert booking.invoice is not None
+    family = invoices.family_of(booking.invoice)
+    return sum(one.claim for one in family if one.kind in (InvoiceKind.SALE, InvoiceKind.EXTRA))

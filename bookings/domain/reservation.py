@@ -70,6 +70,44 @@ def place(booking: Booking, *, by: User, now: datetime) -> Booking:
     return _place(booking, step, now=now)
 
 
+@retried
+def place_paid(booking: Booking, *, now: datetime) -> Booking:
+    """Place a hold on its owner's behalf: what must be paid before is secured. Its time may just have run out.
+
+    Raises DomainError when it cannot be placed any more (the provider is away, the time has come).
+    """
+    lifecycle.lock(booking)
+    return _place(booking, lifecycle.Step(Action.PLACE, Side.OWNER, BookingState.HELD, booking.owner), now=now)
+
+
+@retried
+def take_again(booking: Booking, *, now: datetime) -> Booking:
+    """Take the time of a hold that had run out once more, if it is still free: its payment came late.
+
+    By the system. The invoice and a promo code's use come back with it. Raises DomainError when anything stands in the
+    way; nothing is changed then.
+    """
+    lifecycle.lock(booking)
+    step = lifecycle.Step(Action.REVIVE, Side.SYSTEM, BookingState.CANCELLED, None)
+    service, span = booking.service, (booking.starts_at, booking.ends_at)
+    _check_start(booking, now)
+    lock_owner(booking.owner)
+    pets = list(booking.pets.all())
+    problems.refuse(
+        [
+            *problems.offered(service),
+            *problems.elsewhere(pets, starts_at=span[0], ends_at=span[1], ignoring=booking),
+        ]
+    )
+    booking.allocations.all().delete()  # those of its first life
+    taken = allocations.take(allocations.Ask(booking.pk, service, *span, booking.asked_resource))
+    assert booking.invoice is not None
+    booking.invoice = invoices.revive(booking.invoice, now=now)
+    booking.cancel_reason = ""
+    _become_placed(booking, now)
+    return lifecycle.finish(booking, step, now=now, detail={"resources": len(taken)}, changed=("invoice",))
+
+
 def _reserving(quote: Quote, now: datetime, reserve: Callable[[], R]) -> R:
     return reserving(quote.service, (quote.starts_at, quote.ends_at), quote.pets.count(), now, reserve)
 
@@ -180,17 +218,26 @@ def _write(
 def _place(booking: Booking, step: lifecycle.Step, *, now: datetime) -> Booking:
     _check_payment(booking.service)
     problems.refuse(problems.offered(booking.service))
+    _check_start(booking, now)
+    _become_placed(booking, now)
+    return lifecycle.finish(booking, step, now=now, changed=("invoice",))
+
+
+def _check_start(booking: Booking, now: datetime) -> None:
     if booking.starts_at <= now:
         raise DomainError("This time has passed. Please book another one.", code="in_the_past")
+
+
+def _become_placed(booking: Booking, now: datetime) -> None:
+    """Move to pending or confirmed, with the invoice owed from now on; a request that was paid for waits with it."""
     if booking.service.is_instant:
         booking.state, booking.due_at = BookingState.CONFIRMED, None
     else:
         booking.state, booking.due_at = BookingState.PENDING, lifecycle.answer_until(booking.starts_at, now)
     if booking.invoice is None:
         booking.invoice = _bill(booking, InvoiceState.OPEN)
-    else:
+    elif booking.is_confirmed or not booking.quote.prepay_amount:
         booking.invoice = invoices.open_draft(booking.invoice, now=now)
-    return lifecycle.finish(booking, step, now=now, changed=("invoice",))
 
 
 def _draft(booking: Booking, *, now: datetime) -> None:

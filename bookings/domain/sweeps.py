@@ -15,6 +15,7 @@ from django.db.models import Q
 from bookings.domain import lifecycle
 from bookings.models import Booking
 from bookings.states import BookingState
+from payments.gateways import registry
 from petplace.errors import DomainError
 from providers.models import Service
 
@@ -59,9 +60,11 @@ def free_expired_holds(service: Service, starts_at: datetime, ends_at: datetime,
 
 def _process(bookings: Iterable[Booking], now: datetime) -> Done:
     expired = completed = failed = 0
-    for pk in list(bookings.values_list("pk", flat=True)[:BATCH]):  # type: ignore[attr-defined]
+    due = list(bookings.values_list("pk", flat=True)[:BATCH])  # type: ignore[attr-defined]
+    is_paused = bool(due) and registry.is_paused()  # nobody can pay: holds are kept a little longer
+    for pk in due:
         try:
-            state = _one(pk, now)
+            state = _one(pk, now, is_paused=is_paused)
         except (OperationalError, InterfaceError):
             raise  # the database is away: the next run goes on
         except Exception:
@@ -76,13 +79,15 @@ def _process(bookings: Iterable[Booking], now: datetime) -> Done:
 
 
 @transaction.atomic
-def _one(pk: int, now: datetime) -> str | None:
+def _one(pk: int, now: datetime, *, is_paused: bool = False) -> str | None:
     """Take one booking a step further, unless somebody else has it or has been faster."""
     rows = Booking.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
     booking = rows.filter(pk=pk).first()
     if booking is None:
         return None
     try:
+        if is_paused and lifecycle.keep_waiting(booking, now=now):
+            return None
         if booking.state in (BookingState.HELD, BookingState.PENDING):
             return lifecycle.expire(booking, now=now).state
         if booking.state == BookingState.IN_PROGRESS:

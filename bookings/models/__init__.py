@@ -1,5 +1,5 @@
-from bookings.models.booking import Allocation, Booking, BookingEvent, BookingPet
+from bookings.models.booking import Allocation, Booking, BookingEvent, BookingPet, Complaint
 from bookings.models.calendar import CalendarFeed
 from bookings.models.quote import Quote, QuoteLine
 
-__all__ = ["Allocation", "Booking", "BookingEvent", "BookingPet", "CalendarFeed", "Quote", "QuoteLine"]
+__all__ = ["Allocation", "Booking", "BookingEvent", "BookingPet", "CalendarFeed", "Complaint", "Quote", "QuoteLine"]

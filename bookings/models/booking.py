@@ -50,9 +50,8 @@ class BookingQuerySet(models.QuerySet["Booking"]):
 
     def with_everything(self) -> Self:
         """Load what a list or a detail shows, in a constant number of queries."""
-        return self.select_related("service__branch", "provider", "owner", "invoice", "quote").prefetch_related(
-            "pets", "allocations__resource"
-        )
+        found = self.select_related("service__branch", "provider", "owner", "invoice", "quote", "complaint")
+        return found.prefetch_related("pets", "allocations__resource")
 
 
 class Booking(PublicModel):
@@ -142,6 +141,38 @@ class Booking(PublicModel):
     @property
     def is_completed(self) -> bool:
         return self.state == BookingState.COMPLETED
+
+
+class Complaint(PublicModel):
+    """The owner says that something went wrong with a visit: its payout waits until Pet Place has decided."""
+
+    booking = models.OneToOneField(Booking, on_delete=models.PROTECT, related_name="complaint")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField(max_length=2000)
+    made_at = models.DateTimeField()
+    answer = models.TextField(max_length=2000, blank=True)
+    refund_amount = models.BigIntegerField(default=0)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~Q(text=""), name="complaint_has_text"),
+            models.CheckConstraint(condition=Q(refund_amount__gte=0), name="complaint_refund_not_negative"),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True) ^ Q(closed_by__isnull=False), name="complaint_closed_by_somebody"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Complaint about {self.booking}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
 
 
 class BookingPet(models.Model):

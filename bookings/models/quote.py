@@ -64,6 +64,11 @@ class Quote(PublicModel):
     def __str__(self) -> str:
         return f"{self.service} {self.starts_at:%Y-%m-%d %H:%M}"
 
+    @property
+    def is_paid_at_visit(self) -> bool:
+        """Whether something is left to be paid at the visit: all of it, or the rest after a deposit."""
+        return self.prepay_amount < self.total or not self.total
+
     def is_expired(self, *, now: datetime) -> bool:
         return self.expires_at <= now
 

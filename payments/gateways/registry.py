@@ -19,7 +19,7 @@ from django.db import connection
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from tenacity.stop import stop_base
 
-from payments.gateways import breaker
+from payments.gateways import breaker, history
 from payments.gateways.base import (
     Charge,
     ChargeRequest,
@@ -109,6 +109,11 @@ def _settings_changed(*, setting: str, **_: object) -> None:
 setting_changed.connect(_settings_changed)  # sent by tests alone
 
 
+def is_paused() -> bool:
+    """Tell whether nobody can pay online at the moment: every gateway's breaker is open."""
+    return bool(names()) and all(breaker.is_open(name) for name in names())
+
+
 def probe(name: str) -> None:
     """Ask a paused gateway whether it is back, with a reference that it cannot know: any answer will do."""
     if not breaker.is_probe_due(name):
@@ -176,7 +181,8 @@ class Guarded:
         return self.adapter.parse_event(body, headers, now=now)
 
     def _call(self, work: Callable[[], T]) -> T:
-        refuse_open_transaction()
+        if not (self.name == "sandbox" and history.is_played()):
+            refuse_open_transaction()
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS) | _TimeUsedUp(settings.PAYMENT_TIMEOUT_SECONDS),
             wait=wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.2),

@@ -25,6 +25,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from payments.gateways import history
 from payments.gateways.base import (
     PAYMENT_KEY,
     BadSignature,
@@ -100,7 +101,7 @@ class SandboxGateway:
             description=request.description[:1000],
             metadata=request.metadata,
             return_url=request.return_url,
-            created_at=timezone.now(),
+            created_at=history.now(),
         )
         return _seen(charge)
 
@@ -161,7 +162,7 @@ class SandboxGateway:
             state="paid" if account.is_ready else "failed",
             failure="" if account.is_ready else "The account is not ready to take money.",
             description=description[:1000],
-            created_at=timezone.now(),
+            created_at=history.now(),
         )
         return Transfer(
             ref=sent.ref,
@@ -307,7 +308,7 @@ def fail_refund(refund_ref: str) -> None:
     refund = _found(SandboxRefund.objects.all(), refund_ref)
     charge = _locked(refund.charge.ref)
     changed = SandboxRefund.objects.filter(pk=refund.pk, state="succeeded").update(
-        state="failed", failed_at=timezone.now()
+        state="failed", failed_at=history.now()
     )
     if changed:
         charge.refunded_amount -= refund.amount
@@ -328,7 +329,7 @@ def open_dispute(ref: str, *, amount: int | None = None, is_inquiry: bool = Fals
 def close_dispute(dispute_ref: str, *, is_won: bool) -> None:
     dispute = _found(SandboxDispute.objects.select_for_update(of=("self",)).select_related("charge"), dispute_ref)
     if dispute.closed_at is None:
-        dispute.state, dispute.closed_at = ("won" if is_won else "lost"), timezone.now()
+        dispute.state, dispute.closed_at = ("won" if is_won else "lost"), history.now()
         dispute.save(update_fields=["state", "closed_at"])
         _tell("dispute.closed", dispute.charge)
 
@@ -404,7 +405,9 @@ def _event_due(now: datetime) -> datetime:
 
 
 def _tell(kind: str, charge: SandboxCharge) -> None:
-    now = timezone.now()
+    if history.is_played():
+        return
+    now = history.now()
     ref = new_ref("sbxevt")
     about = {"id": charge.ref, "object": "charge", "status": charge.state, "metadata": charge.metadata}
     payload = {
@@ -459,7 +462,7 @@ def _approve(charge: SandboxCharge) -> None:
 
 
 def _take(charge: SandboxCharge, amount: int) -> None:
-    charge.captured_amount, charge.captured_at = amount, timezone.now()
+    charge.captured_amount, charge.captured_at = amount, history.now()
     _move(charge, "captured")
     if charge.card == "tok_disputed":
         _dispute(charge, amount=None, is_inquiry=False)
@@ -484,14 +487,14 @@ def _give_back(charge: SandboxCharge, amount: int, *, key: str, reason: str) -> 
     charge.refunded_amount += amount
     charge.save(update_fields=["refunded_amount"])
     refund = charge.refunds.create(
-        ref=new_ref("sbxre"), key=key, amount=amount, reason=reason[:500], created_at=timezone.now()
+        ref=new_ref("sbxre"), key=key, amount=amount, reason=reason[:500], created_at=history.now()
     )
     _tell("refund.created", charge)
     return refund
 
 
 def _dispute(charge: SandboxCharge, *, amount: int | None, is_inquiry: bool) -> SandboxDispute:
-    now = timezone.now()
+    now = history.now()
     dispute = charge.disputes.create(
         ref=new_ref("sbxdp"),
         amount=charge.captured_amount if amount is None else amount,

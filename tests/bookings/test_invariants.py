@@ -119,7 +119,7 @@ UPDATE = "UPDATE bookings_booking SET"
         ("UPDATE payments_invoice SET total = total + 1", "an invoice's total is the sum of its lines"),
         (
             "UPDATE payments_invoice SET total = total + 1",
-            "an invoice asks for the booking's total, or for what the terms keep",
+            "the invoices of a booking ask for its total, or for what the terms keep, less what was given back by hand",
         ),
         (
             "UPDATE messaging_delivery SET due_at = now() - interval '6 min'",
