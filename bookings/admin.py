@@ -4,16 +4,19 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from bookings.domain import lifecycle
-from bookings.models import Allocation, Booking, BookingEvent, Quote, QuoteLine
+from bookings.domain import aftercare, lifecycle
+from bookings.models import Allocation, Booking, BookingEvent, Complaint, Quote, QuoteLine
 from petplace.errors import DomainError
 from petplace.http import SignedInRequest
 from petplace.money import format_money
 from petplace.templatetags.ui import local_range_text
+from providers.forms.base import MoneyField
 
 
 class ReadOnly:
@@ -118,6 +121,75 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):
                 count += 1
         if count:
             self.message_user(request, f"{count} {done}.", messages.SUCCESS)
+
+
+class ComplaintForm(forms.ModelForm):
+    """What Pet Place answers, and what it gives back of what was paid online. Saving closes the complaint."""
+
+    answer = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 4}), help_text="The owner reads it.")
+
+    class Meta:
+        model = Complaint
+        fields = ("answer",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        booking = self.instance.booking
+        self.most = aftercare.refundable(booking)
+        self.fields["refund"] = MoneyField(
+            currency=booking.currency,
+            required=False,
+            label="Give back",
+            help_text=f"At most {format_money(self.most, booking.currency)}. Nothing: the payout goes on as it was.",
+        )
+
+    def clean_refund(self) -> int:
+        amount = int(self.cleaned_data["refund"] or 0)
+        if amount > self.most:
+            raise ValidationError("More cannot be given back than was paid online.", code="too_much")
+        return amount
+
+
+@admin.register(Complaint)
+class ComplaintAdmin(admin.ModelAdmin):
+    list_display = ("booking", "made_at", "by", "closed_at", "given_back")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("booking", "by")
+    search_fields = ("booking__reference", "by__email")
+    readonly_fields = ("booking", "by", "made_at", "text")
+
+    def has_add_permission(self, request: SignedInRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: SignedInRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: SignedInRequest, obj: Complaint | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.is_open)
+
+    def get_fields(self, request: SignedInRequest, obj: Complaint | None = None) -> Any:
+        if obj is not None and obj.is_open:
+            return (*self.readonly_fields, "answer", "refund")
+        return (*self.readonly_fields, "answer", "given_back", "closed_at", "closed_by")
+
+    def get_form(self, request: SignedInRequest, obj: Complaint | None = None, **kwargs: Any) -> Any:
+        return ComplaintForm if obj is not None and obj.is_open else super().get_form(request, obj, **kwargs)
+
+    @admin.display(description="Given back")
+    def given_back(self, complaint: Complaint) -> str:
+        return format_money(complaint.refund_amount, complaint.booking.currency)
+
+    def save_model(self, request: SignedInRequest, obj: Complaint, form: Any, change: bool) -> None:
+        try:
+            aftercare.close_complaint(
+                obj,
+                by=request.user,
+                answer=form.cleaned_data["answer"],
+                refund_amount=form.cleaned_data["refund"],
+                now=timezone.now(),
+            )
+        except DomainError as error:
+            self.message_user(request, error.message, messages.ERROR)
 
 
 class QuoteLineInline(ReadOnly, admin.TabularInline):

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -13,8 +14,11 @@ from django.core.exceptions import ValidationError
 from bookings.domain import interval
 from bookings.models import Booking
 from bookings.states import BookingState
+from bookings.validators import COMPLAINT_LENGTH
 from petplace.errors import DomainError, InvalidInput
+from petplace.money import exponent
 from pets.models import Pet
+from providers.forms.base import MoneyField
 from providers.models import AddOn, Branch, Provider, Resource, Service
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100
@@ -215,6 +219,33 @@ class DeclineForm(ReasonForm):
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages={"required": "Tell the owner in a sentence why you cannot."},
     )
+
+
+class TipForm(forms.Form):
+    """An amount in the booking's currency, as people write it."""
+
+    def __init__(self, data: Any = None, *, currency: str) -> None:
+        super().__init__(data)
+        smallest = Decimal(1).scaleb(-exponent(currency))
+        self.fields["amount"] = MoneyField(currency=currency, min_value=smallest)
+
+
+class ExtraForm(TipForm):
+    description = forms.CharField(max_length=200, error_messages={"required": "Say what it is for."})
+
+
+class ComplaintForm(forms.Form):
+    text = forms.CharField(
+        max_length=COMPLAINT_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Say what happened."},
+    )
+
+
+class CompleteForm(forms.Form):
+    """Whether what is still owed was paid at the visit; without an answer as it was agreed."""
+
+    is_paid = forms.NullBooleanField(required=False)
 
 
 class MoveForm(forms.Form):

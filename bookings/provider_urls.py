@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:slug>/bookings/", provider.booking_list, name="bookings"),
     path("<slug:slug>/bookings/<slug:reference>/", provider.detail, name="booking"),
     path("<slug:slug>/bookings/<slug:reference>/move/", provider.move, name="move"),
+    path("<slug:slug>/bookings/<slug:reference>/extra/", provider.extra, name="extra"),
     path("<slug:slug>/bookings/<slug:reference>/<plain_step:verb>/", provider.step, name="step"),
     path("<slug:slug>/bookings/<slug:reference>/<reasoned_step:verb>/", provider.reasoned_step, name="reasoned_step"),
 ]

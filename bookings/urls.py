@@ -19,5 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:reference>/place/", owner.place, name="place"),
     path("<slug:reference>/cancel/", owner.cancel, name="cancel"),
     path("<slug:reference>/move/", owner.move, name="move"),
+    path("<slug:reference>/tip/", owner.tip, name="tip"),
+    path("<slug:reference>/complaint/", owner.complain, name="complaint"),
     path("<slug:reference>/event.ics", owner.calendar_file, name="calendar_file"),
 ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
@@ -9,11 +10,14 @@ from rest_framework import serializers
 
 from accounts.models import User
 from bookings import permissions
+from bookings.domain import aftercare, paying
 from bookings.domain.cancellation import Deadline, Terms
 from bookings.models import Booking, CalendarFeed, Quote
 from bookings.states import Action, BookingState, CancelReason, Side
-from bookings.validators import NOTE_LENGTH, REASON_LENGTH
-from payments.models import LineKind
+from bookings.validators import COMPLAINT_LENGTH, NOTE_LENGTH, REASON_LENGTH
+from payments.domain import charges
+from payments.models import Invoice, InvoiceKind, InvoiceState, LineKind
+from payments.states import PaymentState
 from petplace.api import fields
 from petplace.api.serializers import IdField, StrictSerializer
 from pets.choices import Species
@@ -32,6 +36,7 @@ ACTION_PATHS = {
     Action.COMPLETE: "complete",
     Action.NO_SHOW: "no-show",
 }
+ALL_PATHS = (*ACTION_PATHS.values(), "payment", "tip", "extra", "complaint")
 # Once it is agreed, the owner must be able to find the door.
 ADDRESS_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
 
@@ -147,6 +152,62 @@ class EventSerializer(StrictSerializer):
     reason = serializers.CharField(read_only=True)
 
 
+class BillSerializer(StrictSerializer):
+    """One of a booking's invoices, with what is to be paid of it now."""
+
+    id = IdField()
+    kind = fields.ChoiceField(InvoiceKind.choices, read_only=True)
+    state = fields.ChoiceField(InvoiceState.choices, read_only=True)
+    total = fields.MoneyField(amount="total", read_only=True)
+    outstanding = fields.MoneyField(amount="outstanding", read_only=True)
+
+
+class StandingSerializer(StrictSerializer):
+    """How the money of a booking stands. Tips are counted apart."""
+
+    paid = fields.MoneyField(amount="paid", read_only=True)
+    authorized = fields.MoneyField(
+        amount="authorized", read_only=True, help_text="Reserved, and taken when the provider accepts."
+    )
+    refunded = fields.MoneyField(amount="refunded", read_only=True)
+    outstanding = fields.MoneyField(amount="outstanding", read_only=True)
+    tips = fields.MoneyField(amount="tips", read_only=True)
+    due_now = fields.MoneyField(amount="due_now", read_only=True, help_text="Can be paid online now.")
+    due_until = fields.UtcDateTimeField(read_only=True, allow_null=True, help_text="When the hold ends.")
+    payout_due_at = fields.UtcDateTimeField(
+        read_only=True, allow_null=True, help_text="When the provider is paid, unless there is a complaint."
+    )
+    invoices = BillSerializer(source="family", many=True, read_only=True)
+
+
+class StandingOf:
+    """A standing with what its JSON needs of the booking."""
+
+    def __init__(self, booking: Booking) -> None:
+        self.standing = paying.standing(booking)
+        self.currency = booking.currency
+        self.due_until = booking.due_at if booking.is_held else None
+        self.payment: dict[str, Any] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.standing, name)
+
+
+class StartedSerializer(StrictSerializer):
+    """What the client needs to go on: a redirect, or the secret for the gateway's own form."""
+
+    gateway = serializers.CharField(read_only=True)
+    state = fields.ChoiceField(PaymentState.choices, read_only=True)
+    amount = fields.MoneyField(read_only=True)
+    client_secret = serializers.CharField(read_only=True, help_text="For the gateway's form; empty otherwise.")
+    redirect_url = serializers.CharField(read_only=True, help_text="Send the payer here; empty otherwise.")
+    publishable_key = serializers.CharField(read_only=True, help_text="For Stripe's form; empty otherwise.")
+
+
+class BookingPaymentSerializer(StandingSerializer):
+    payment = StartedSerializer(read_only=True, allow_null=True)
+
+
 class BookingSerializer(StrictSerializer):
     id = IdField()
     reference = serializers.CharField(read_only=True)
@@ -163,6 +224,7 @@ class BookingSerializer(StrictSerializer):
     pets = PetBriefSerializer(many=True, read_only=True)
     note = serializers.CharField(read_only=True)
     price = serializers.SerializerMethodField()
+    payment = serializers.SerializerMethodField()
     cancellation = serializers.SerializerMethodField()
     no_show = serializers.SerializerMethodField()
     timeline = serializers.SerializerMethodField()
@@ -195,6 +257,10 @@ class BookingSerializer(StrictSerializer):
         lines = LineSerializer(bill.lines.all(), many=True, context={"currency": booking.currency})
         return {"lines": lines.data, "total": {"amount": bill.total, "currency": booking.currency}}
 
+    @extend_schema_field(StandingSerializer)
+    def get_payment(self, booking: Booking) -> Any:
+        return StandingSerializer(StandingOf(booking)).data
+
     @extend_schema_field(RefundSerializer(many=True))
     def get_cancellation(self, booking: Booking) -> list[dict[str, Any]]:
         return refund_table(booking.terms)
@@ -218,12 +284,28 @@ class BookingSerializer(StrictSerializer):
             for event in booking.events.all()
         ]
 
-    @extend_schema_field(fields.ListField(child=fields.ChoiceField([(path, path) for path in ACTION_PATHS.values()])))
+    @extend_schema_field(fields.ListField(child=fields.ChoiceField([(path, path) for path in ALL_PATHS])))
     def get_allowed_actions(self, booking: Booking) -> list[str]:
-        actions = permissions.allowed_actions(
-            self.context["request"].user, booking, now=self.context["now"], teams=self.context["teams"]
-        )
-        return [ACTION_PATHS[action] for action in actions if action in ACTION_PATHS]
+        user, now, teams = self.context["request"].user, self.context["now"], self.context["teams"]
+        actions = permissions.allowed_actions(user, booking, now=now, teams=teams)
+        found = [ACTION_PATHS[action] for action in actions if action in ACTION_PATHS]
+        sides = permissions.sides_of(user, booking, teams=teams)
+        if Side.OWNER in sides and paying.standing(booking).due_now:
+            found.append("payment")
+        return found + aftercare.allowed(booking, sides, now=now)
+
+
+def started(found: charges.Started) -> dict[str, Any]:
+    """Return what ``StartedSerializer`` shows of a payment that has begun."""
+    payment, charge = found.payment, found.charge
+    return {
+        "gateway": payment.gateway,
+        "state": payment.state,
+        "amount": fields.Money(payment.amount, payment.currency),
+        "client_secret": charge.client_secret,
+        "redirect_url": charge.redirect_url,
+        "publishable_key": settings.STRIPE_PUBLISHABLE_KEY if payment.gateway == "stripe" else "",
+    }
 
 
 def _own_pets(user: User) -> "QuerySet[Pet]":
@@ -295,6 +377,33 @@ class RescheduleInput(StrictSerializer):
     start = fields.UtcDateTimeField()
     end = fields.UtcDateTimeField(required=False, help_text="For stays; without it the nights stay as many.")
     resource = fields.UidRelatedField(scope=lambda user: Resource.objects.filter(is_active=True), required=False)
+
+
+class CompleteInput(ReasonInput):
+    is_paid = fields.BooleanField(
+        required=False,
+        help_text="Whether what is still owed was paid at the visit. Without it as agreed: it was, unless all had to "
+        "be paid before.",
+    )
+
+
+class PaymentInput(StrictSerializer):
+    """Without ``invoice`` the first one that is due. ``gateway`` is one of those offered, the first by default."""
+
+    invoice = fields.UidRelatedField(scope=lambda user: Invoice.objects.paid_by(user), required=False)
+    gateway = fields.LineField(required=False, max_length=20)
+
+
+class AmountInput(StrictSerializer):
+    amount = fields.MoneyField(min_value=1)
+
+
+class ExtraInput(AmountInput):
+    description = fields.LineField(max_length=200)
+
+
+class ComplaintInput(StrictSerializer):
+    text = fields.TextField(max_length=COMPLAINT_LENGTH)
 
 
 class EmptyInput(StrictSerializer):

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -18,14 +19,17 @@ from rest_framework.response import Response
 
 from bookings import feeds, tries
 from bookings.api import serializers
-from bookings.domain import calendar_feeds, lifecycle, quotes, reschedule, reservation
+from bookings.domain import aftercare, calendar_feeds, lifecycle, paying, quotes, reschedule, reservation
 from bookings.models import Booking, CalendarFeed, Quote
 from bookings.models.booking import BookingQuerySet
 from bookings.states import BookingState
+from payments.models import Invoice
 from petplace.api import fields, params
-from petplace.api.idempotency import idempotent
+from petplace.api.fields import Money
+from petplace.api.idempotency import idempotent, idempotent_outside
 from petplace.api.serializers import StrictSerializer
 from petplace.api.views import ApiView, GenericViewSet
+from petplace.errors import InvalidInput
 from petplace.http import caller_of
 from providers.models import Provider
 
@@ -65,7 +69,9 @@ class BookingParams(params.Params):
 
 
 def _loaded(found: BookingQuerySet) -> BookingQuerySet:
-    return found.with_everything().prefetch_related("events", "quote__lines", "invoice__lines")
+    return found.with_everything().prefetch_related(
+        "events", "quote__lines", "invoice__lines", "invoice__payments", "invoice__children__payments"
+    )
 
 
 class QuoteViewSet(GenericViewSet):
@@ -160,7 +166,10 @@ class BookingViewSet(GenericViewSet):
     @extend_schema(request=serializers.BookingInput, responses={201: serializers.BookingSerializer})
     @idempotent
     def create(self, request: Request) -> Response:
-        """Book: by a quote, or by service, start and pets. A service on request is then pending, else confirmed."""
+        """Book: by a quote, or by service, start and pets. A service on request is then pending, else confirmed.
+
+        What must be paid before is `held`: post to `payment/` in time.
+        """
         form = serializers.BookingInput(data=request.data, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
         data, now = form.validated_data, timezone.now()
@@ -219,12 +228,12 @@ class BookingViewSet(GenericViewSet):
         """Start the visit, at most an hour early (provider)."""
         return self._step(request, lifecycle.start, serializers.ReasonInput)
 
-    @extend_schema(request=serializers.ReasonInput, responses=serializers.BookingSerializer)
+    @extend_schema(request=serializers.CompleteInput, responses=serializers.BookingSerializer)
     @action(detail=True, methods=["post"])
     @idempotent
     def complete(self, request: Request, id: str) -> Response:
         """Finish the visit (provider)."""
-        return self._step(request, lifecycle.complete, serializers.ReasonInput)
+        return self._step(request, lifecycle.complete, serializers.CompleteInput)
 
     @extend_schema(request=serializers.ReasonInput, responses=serializers.BookingSerializer)
     @action(detail=True, methods=["post"], url_path="no-show")
@@ -239,6 +248,70 @@ class BookingViewSet(GenericViewSet):
     def reschedule(self, request: Request, id: str) -> Response:
         """Move to another time or resource. The booking and its reference stay; the price is asked anew."""
         return self._step(request, reschedule.move, serializers.RescheduleInput, start="starts_at", end="ends_at")
+
+    @extend_schema(responses=serializers.BookingPaymentSerializer)
+    @action(detail=True, methods=["get"])
+    def payment(self, request: Request, id: str) -> Response:
+        """Read how the money of a booking stands."""
+        return Response(self._standing(self.get_object()))
+
+    @extend_schema(request=serializers.PaymentInput, responses=serializers.BookingPaymentSerializer)
+    @payment.mapping.post
+    @idempotent_outside
+    def pay(self, request: Request, id: str) -> Response:
+        """Begin to pay what is due, or go on with it: the answer has what the gateway's client needs (owner)."""
+        booking = self.get_object()
+        form = serializers.PaymentInput(data=request.data, context=self.get_serializer_context())
+        form.is_valid(raise_exception=True)
+        started = paying.start(
+            booking, by=caller_of(request), now=timezone.now(), return_url=self._return_url, **form.validated_data
+        )
+        return Response(self._standing(self.get_object(), payment=serializers.started(started)))
+
+    def _return_url(self, invoice: Invoice) -> str:
+        return str(self.request.build_absolute_uri(reverse("payments:return", args=[invoice.uid])))
+
+    def _standing(self, booking: Booking, payment: dict[str, Any] | None = None) -> Any:
+        shown = serializers.StandingOf(booking)
+        shown.payment = payment
+        return serializers.BookingPaymentSerializer(shown).data
+
+    @extend_schema(request=serializers.AmountInput, responses={201: serializers.BillSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def tip(self, request: Request, id: str) -> Response:
+        """Give a tip, all of it for the provider: pay the invoice that is answered by `payment/` (owner)."""
+        return self._bill(request, aftercare.tip, serializers.AmountInput)
+
+    @extend_schema(request=serializers.ExtraInput, responses={201: serializers.BillSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def extra(self, request: Request, id: str) -> Response:
+        """Ask for more than was agreed, from the start of the visit until two weeks after its end (provider)."""
+        return self._bill(request, aftercare.charge_extra, serializers.ExtraInput)
+
+    def _bill(self, request: Request, act: Callable[..., Invoice], form: type[StrictSerializer]) -> Response:
+        booking = self.get_object()
+        checked = form(data=request.data, context=self.get_serializer_context())
+        checked.is_valid(raise_exception=True)
+        given = dict(checked.validated_data)
+        money: Money = given.pop("amount")
+        if money.currency != booking.currency:
+            message = f"This booking is paid in {booking.currency}."
+            raise InvalidInput(message, fields={"amount": [message]})
+        invoice = act(booking, amount=money.amount, by=caller_of(request), now=timezone.now(), **given)
+        return Response(serializers.BillSerializer(invoice).data, status=201)
+
+    @extend_schema(request=serializers.ComplaintInput, responses={201: serializers.BookingSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def complaint(self, request: Request, id: str) -> Response:
+        """Say within two days after the end that something went wrong: the payout waits until it is decided (owner)."""
+        booking = self.get_object()
+        form = serializers.ComplaintInput(data=request.data)
+        form.is_valid(raise_exception=True)
+        aftercare.complain(booking, by=caller_of(request), now=timezone.now(), text=form.validated_data["text"])
+        return Response(self._shown(booking), status=201)
 
 
 class FeedViewSet(GenericViewSet):

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from bookings import feeds, permissions
-from bookings.domain import cancellation, lifecycle, reservation
-from bookings.forms import ReasonForm
+from bookings.domain import aftercare, cancellation, lifecycle, paying, reservation
+from bookings.forms import ComplaintForm, ReasonForm, TipForm
 from bookings.models import Booking
 from bookings.states import Action, BookingState, Side
 from bookings.views import shown
@@ -114,8 +114,13 @@ def detail_context(request: SignedInRequest, booking: Booking, *, now: datetime)
     """Return what both sides' detail pages show of a booking."""
     bill = booking.invoice or booking.quote
     terms = cancellation.Terms.from_json(booking.terms)
+    sides = permissions.sides_of(request.user, booking)
+    money = paying.standing(booking)
     return {
         "booking": booking,
+        "money": money,
+        "bills": shown.bills(booking, money),
+        "after": aftercare.allowed(booking, sides, now=now),
         "lines": list(bill.lines.all()),
         "total": bill.total,
         "rows": shown.refund_rows(terms, now=now if booking.is_live else None),
@@ -124,7 +129,7 @@ def detail_context(request: SignedInRequest, booking: Booking, *, now: datetime)
         "pets": list(booking.pets.all()),
         "resources": shown.resources(booking),
         "shows_address": booking.state in ADDRESS_STATES,
-        "payment_note": shown.payment_note(booking),
+        "payment_note": shown.payment_note(booking, money),
         "waiting_text": shown.waiting_text(booking),
         "now": now,
     }
@@ -194,7 +199,7 @@ def cancel(request: SignedInRequest, reference: str) -> HttpResponse:
         "form": form,
         "kept": booking.total - refund,
         "refund_title": f"You get {back} back" if refund else "Nothing comes back",
-        "refund_text": f"{kept} stays to be paid to {booking.provider.name}.",
+        "refund_text": shown.kept_text(booking, context["money"], kept),
     }
     return render(request, "bookings/cancel.html", context, status=400 if form.errors else 200)
 
@@ -204,6 +209,40 @@ def cancel(request: SignedInRequest, reference: str) -> HttpResponse:
 def move(request: SignedInRequest, reference: str) -> HttpResponse:
     booking = own_booking(request.user, reference)
     return move_page(request, booking, template="bookings/move.html", done=booking.get_absolute_url())
+
+
+@login_required
+@require_POST
+def tip(request: SignedInRequest, reference: str) -> HttpResponse:
+    """Write a tip and lead to where it is paid."""
+    booking = own_booking(request.user, reference)
+    form = TipForm(request.POST, currency=booking.currency)
+    if not form.is_valid():
+        messages.error(request, "Say how much you want to give.")
+        return redirect(booking)
+    try:
+        invoice = aftercare.tip(booking, amount=form.cleaned_data["amount"], by=request.user, now=timezone.now())
+    except DomainError as error:
+        say_error(request, error)
+        return redirect(booking)
+    return redirect("payments:pay", invoice.uid)
+
+
+@login_required
+@require_POST
+def complain(request: SignedInRequest, reference: str) -> HttpResponse:
+    booking = own_booking(request.user, reference)
+    form = ComplaintForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, form.errors["text"][0])
+        return redirect(booking)
+    try:
+        aftercare.complain(booking, text=form.cleaned_data["text"], by=request.user, now=timezone.now())
+    except DomainError as error:
+        say_error(request, error)
+    else:
+        messages.success(request, "Thank you for telling us. The provider is paid only after we have looked at it.")
+    return redirect(booking)
 
 
 @login_required

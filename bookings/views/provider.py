@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from bookings import permissions
-from bookings.domain import cancellation, lifecycle
-from bookings.forms import DayForm, DeclineForm, ProviderListForm, RangeForm, ReasonForm
+from bookings.domain import aftercare, cancellation, lifecycle, paying
+from bookings.forms import CompleteForm, DayForm, DeclineForm, ExtraForm, ProviderListForm, RangeForm, ReasonForm
 from bookings.models import Booking
 from bookings.states import Action, BookingState
 from bookings.views import shown
@@ -151,6 +151,7 @@ def detail(request: SignedInRequest, slug: str, reference: str) -> HttpResponse:
         "provider": provider,
         "earlier_visits": visits.exclude(pk=booking.pk).count(),
         "shows_care": booking.state in CARE_STATES and now < booking.ends_at + CARE_AFTER_END,
+        "payout_text": shown.payout_text(booking, context["money"]),
     }
     return render(request, "bookings/provider/detail.html", context)
 
@@ -174,13 +175,34 @@ def step(request: SignedInRequest, slug: str, reference: str, verb: str) -> Http
     provider = team_provider(request.user, slug)
     booking = team_booking(request.user, provider, reference)
     act, done = STEPS[verb]
+    form = CompleteForm(request.POST if verb == "complete" else None)
+    said = {"is_paid": form.cleaned_data["is_paid"]} if form.is_valid() else {}
     try:
-        act(booking, by=request.user, now=timezone.now())
+        act(booking, by=request.user, now=timezone.now(), **said)
     except DomainError as error:
         say_error(request, error)
     else:
         messages.success(request, done)
     return redirect(back_to(request, reverse("provider:booking", args=[slug, reference])))
+
+
+@login_required
+@require_POST
+def extra(request: SignedInRequest, slug: str, reference: str) -> HttpResponse:
+    """Ask the owner for more than was agreed."""
+    provider = team_provider(request.user, slug)
+    booking = team_booking(request.user, provider, reference)
+    form = ExtraForm(request.POST, currency=booking.currency)
+    if form.is_valid():
+        try:
+            aftercare.charge_extra(booking, by=request.user, now=timezone.now(), **form.cleaned_data)
+        except DomainError as error:
+            say_error(request, error)
+        else:
+            messages.success(request, "Added. The owner has been told, and can pay it online.")
+    else:
+        messages.error(request, "Say how much it is, and what it is for.")
+    return redirect("provider:booking", slug, reference)
 
 
 @login_required
@@ -213,12 +235,18 @@ def reasoned_step(request: SignedInRequest, slug: str, reference: str, verb: str
 def _words(verb: str, booking: Booking) -> tuple[str, str]:
     """Return the heading and what follows from a step."""
     if verb == "decline":
-        return "Decline the request", "The owner is told at once, and nothing is to be paid."
+        return (
+            "Decline the request",
+            "The owner is told at once, and nothing is to be paid: what was reserved is let go.",
+        )
     if verb == "cancel":
-        return "Cancel the booking", "The owner is told at once and pays nothing: a provider's cancellation is free."
+        return "Cancel the booking", (
+            "The owner is told at once and pays nothing: a provider's cancellation is free. What was paid goes back."
+        )
     fee = booking.total - cancellation.Terms.from_json(booking.terms).no_show.refund_amount
     money = format_money(fee, booking.currency)
-    return "Report that nobody came", f"By the terms of this booking {money} stays to be paid."
+    stays = "is kept" if paying.standing(booking).has_moved else "stays to be paid"
+    return "Report that nobody came", f"By the terms of this booking {money} {stays}."
 
 
 @login_required

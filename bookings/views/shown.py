@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from bookings.domain import cancellation, pricing
+from bookings.domain import cancellation, paying, pricing
 from bookings.models import Booking, BookingEvent
 from bookings.states import Action, BookingState, Side
 from payments.models import InvoiceState
@@ -22,6 +22,7 @@ STORY = {
     Action.START: "Visit started",
     Action.COMPLETE: "Visit finished",
     Action.NO_SHOW: "Nobody came",
+    Action.REVIVE: "Paid late, the time was still free",
 }
 
 
@@ -86,14 +87,54 @@ def price_note(service: Service, total: int) -> str:
     return f"{format_money(first, service.currency)} is paid when booking, the rest at the visit."
 
 
-def payment_note(booking: Booking) -> str:
-    """Say what is paid when, by the state of the invoice."""
+def payment_note(booking: Booking, money: paying.Standing) -> str:
+    """Say what is paid when, by the state of the invoices."""
     invoice = booking.invoice
     if invoice is None:
         return "You pay at the visit."
     if invoice.state == InvoiceState.VOID:
         return "Nothing is to be paid."
-    return "Paid." if invoice.state == InvoiceState.PAID else "To be paid at the visit."
+    if money.due_now:
+        return f"{format_money(money.due_now, booking.currency)} is to be paid now."
+    if money.authorized:
+        return "Reserved on the card, and taken when the provider accepts."
+    if not money.outstanding:
+        return "Paid."
+    if money.paid:
+        return f"{format_money(money.outstanding, booking.currency)} to be paid at the visit."
+    return "To be paid at the visit."
+
+
+BILL_LABELS = {"sale": "The booking", "extra": "Extra charge", "tip": "Tip"}
+
+
+def bills(booking: Booking, money: paying.Standing) -> list[dict[str, Any]]:
+    """Return the invoices that can be paid online now, with what each is for."""
+    return [
+        {
+            "uid": one.uid,
+            "label": BILL_LABELS[one.kind],
+            "text": "" if one.kind == "sale" else "; ".join(line.description for line in one.lines.all()),
+            "amount": paying.due(one),
+        }
+        for one in money.payable
+    ]
+
+
+def kept_text(booking: Booking, money: paying.Standing, kept: str) -> str:
+    if money.paid or money.authorized:
+        return f"{booking.provider.name} keeps {kept} by the terms of this booking."
+    return f"{kept} stays to be paid to {booking.provider.name}."
+
+
+def payout_text(booking: Booking, money: paying.Standing) -> str:
+    """Tell the provider when the money of a booking is paid out."""
+    if money.payout_due_at is None:
+        return ""
+    complaint = getattr(booking, "complaint", None)
+    if complaint is not None and complaint.is_open:
+        return "The owner has complained. The payout waits until Pet Place has decided."
+    return f"Paid out from {local_time_text(money.payout_due_at, booking.time_zone)} on."
 
 
 def time_left(until: datetime, *, now: datetime) -> str:

@@ -13,13 +13,18 @@ How it is certain:
    the work; if after, the answer is stored and the next repeat gets it. There is no state in between to wait for.
 
 A refusal (4xx) undoes the work and is kept as the answer; a 5xx is not kept.
+
+Work that talks to a gateway may hold no transaction meanwhile: ``idempotent_outside`` has a lock of the session in its
+place. When the process dies before the answer is stored, a repeat does the work again, so that the work itself must be
+one effect however often it is done.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,6 +40,7 @@ from petplace.models import IdempotencyKey
 
 HEADER = "Idempotency-Key"
 KEPT_FOR = timedelta(hours=24)
+ADVISORY = 7_460_001  # the first half of our advisory locks' keys
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 Handler = Callable[..., HttpResponseBase]
@@ -49,7 +55,15 @@ class _RefusedError(Exception):
 
 def idempotent(handler: Handler) -> Handler:
     """Make a POST handler of an API view honor ``Idempotency-Key``; without the header nothing changes."""
+    return _honoring(handler, _once)
 
+
+def idempotent_outside(handler: Handler) -> Handler:
+    """Do the same for a handler that must not run in a transaction, and may be run again from where it was."""
+    return _honoring(handler, _once_outside)
+
+
+def _honoring(handler: Handler, once: Callable[..., HttpResponseBase]) -> Handler:
     @functools.wraps(handler)
     def run(view: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         key = request.headers.get(HEADER)
@@ -57,7 +71,7 @@ def idempotent(handler: Handler) -> Handler:
             return handler(view, request, *args, **kwargs)
         if not _KEY.fullmatch(key):
             raise ValidationError({HEADER: ["Send 1 to 255 printable ASCII characters without spaces."]})
-        return _once(view, request, key, functools.partial(handler, view, request, *args, **kwargs))
+        return once(view, request, key, functools.partial(handler, view, request, *args, **kwargs))
 
     run.is_idempotent = True  # type: ignore[attr-defined]
     return run
@@ -69,26 +83,73 @@ def _once(view: Any, request: Request, key: str, work: Callable[[], HttpResponse
     with transaction.atomic():
         row = lock(user_id, route, key)
         if row is None:
-            answer = problems.response(
-                409, "idempotency_in_progress", "The first request with this Idempotency-Key is still running."
-            )
-            answer["Retry-After"] = "1"
-            return answer
-        if row.created_at < timezone.now() - KEPT_FOR:
-            row.body_hash, row.response_status, row.created_at = body_hash, None, timezone.now()
-        if row.body_hash != body_hash:
-            return problems.response(
-                422, "idempotency_mismatch", "This Idempotency-Key was used with another body. Take a new key."
-            )
-        if row.response_status is not None:
-            return _replay(row)
-        response = _work(view, request, work)
-        if response.status_code < 500:
-            row.response_status = response.status_code
-            row.response_body = response.content
-            row.response_type = response.headers.get("Content-Type", "")
-            row.save()
-        return response
+            return _in_progress()
+        answer = _known(row, body_hash)
+        if answer is None:
+            answer = _work(view, request, work)
+            _store(row, answer)
+        return answer
+
+
+def _once_outside(view: Any, request: Request, key: str, work: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    user_id, route, body_hash = caller_of(request).pk, _route(request), _hash(request.data)
+    claim(user_id, route, key, body_hash)
+    row = IdempotencyKey.objects.get(user_id=user_id, route=route, key=key)
+    with _session_lock(row.pk) as is_ours:
+        if not is_ours:
+            return _in_progress()
+        row.refresh_from_db()
+        answer = _known(row, body_hash)
+        if answer is None:
+            try:
+                response = work()
+            except Exception as error:
+                response = view.handle_exception(error)
+            answer = _rendered(view, request, response)
+            _store(row, answer)
+        return answer
+
+
+@contextlib.contextmanager
+def _session_lock(number: int) -> Iterator[bool]:
+    """Hold an advisory lock of this connection, if nobody has it. It ends with the connection at the latest."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [ADVISORY, number % 2**31])
+        is_ours = bool(cursor.fetchone()[0])
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [ADVISORY, number % 2**31])
+
+
+def _in_progress() -> HttpResponseBase:
+    answer = problems.response(
+        409, "idempotency_in_progress", "The first request with this Idempotency-Key is still running."
+    )
+    answer["Retry-After"] = "1"
+    return answer
+
+
+def _known(row: IdempotencyKey, body_hash: str) -> HttpResponseBase | None:
+    """Return the answer that a key has already: the stored one, or that it was used for something else."""
+    if row.created_at < timezone.now() - KEPT_FOR:
+        row.body_hash, row.response_status, row.created_at = body_hash, None, timezone.now()
+    if row.body_hash != body_hash:
+        return problems.response(
+            422, "idempotency_mismatch", "This Idempotency-Key was used with another body. Take a new key."
+        )
+    return None if row.response_status is None else _replay(row)
+
+
+def _store(row: IdempotencyKey, response: HttpResponseBase) -> None:
+    if response.status_code < 500:
+        assert isinstance(response, HttpResponse)
+        row.response_status = response.status_code
+        row.response_body = response.content
+        row.response_type = response.headers.get("Content-Type", "")
+        row.save()
 
 
 def _work(view: Any, request: Request, work: Callable[[], HttpResponseBase]) -> HttpResponse:
@@ -102,6 +163,10 @@ def _work(view: Any, request: Request, work: Callable[[], HttpResponseBase]) -> 
         response = refused.response
     except Exception as error:
         response = view.handle_exception(error)  # raises what is not an expected refusal
+    return _rendered(view, request, response)
+
+
+def _rendered(view: Any, request: Request, response: HttpResponseBase) -> HttpResponse:
     view.headers = view.default_response_headers
     rendered: Any = view.finalize_response(request, response)
     if hasattr(rendered, "render"):
