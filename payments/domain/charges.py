@@ -21,9 +21,9 @@ from payments.gateways.base import (
     GatewayUnknown,
 )
 from payments.models import CallKind, EntryKind, Invoice, Payment, PaymentMethod, Refund
-from payments.models.charge import Wanted
+from payments.models.charge import RefundOrigin, Wanted
 from payments.models.invoice import CaptureMethod
-from payments.states import LIVE_PAYMENT_STATES, PAYMENT_RANK, PaymentState, is_further
+from payments.states import LIVE_PAYMENT_STATES, PAYMENT_RANK, PaymentState, RefundState, is_further
 from petplace.db import retried
 from petplace.errors import DomainError, InvalidInput, NotAllowed
 
@@ -170,7 +170,7 @@ def apply(payment: Payment, charge: Charge, *, now: datetime) -> Payment:
         invoice = family.member(payment.invoice_id)
     _release_unwanted(payment, is_revived=was_void and not invoice.is_void, now=now)
     converging.count(family)
-    _credit_foreign(invoice, foreign, now)
+    _credit_foreign(payment, invoice, foreign, now)
     converging.settle(family, now=now)
     payment.refresh_from_db()
     return payment
@@ -359,17 +359,24 @@ def _release_unwanted(payment: Payment, *, is_revived: bool, now: datetime) -> N
         converging.call(payment, CallKind.VOID, now)
 
 
-def _credit_foreign(invoice: Invoice, foreign: list[Refund], now: datetime) -> None:
+def _credit_foreign(payment: Payment, invoice: Invoice, foreign: list[Refund], now: datetime) -> None:
     """Somebody gave money back at the gateway: as far as it was not paid twice, that much less is asked for.
 
-    One that failed counts, too: it was meant, and the money is still to be given back.
+    One that failed counts, too: it was meant, and the money is still to be given back. If as much is given back after
+    it, that is the same money. So it does not matter which of them was heard of when.
     """
-    paid = invoice.paid_amount + sum(refund.amount for refund in foreign if not refund.is_failed)
-    for refund in foreign:
+    new = {refund.pk for refund in foreign}
+    failed = payment.refunds.filter(origin=RefundOrigin.DASHBOARD, state=RefundState.FAILED).exclude(pk__in=new)
+    again = list(failed.values_list("amount", flat=True))
+    paid = invoice.paid_amount - sum(again) + sum(refund.amount for refund in foreign if not refund.is_failed)
+    for refund in sorted(foreign, key=lambda one: (not one.is_failed, one.pk)):
+        if refund.is_failed:
+            again.append(refund.amount)
+        elif refund.amount in again:
+            again.remove(refund.amount)
+            continue
         paid -= refund.amount
         short = max(invoice.claim - paid, 0) - max(invoice.claim - paid - refund.amount, 0)
-        if short:
+        if short > 0:
             series.issue(invoice, now=now)
             crediting.credit(invoice, amount=short, reason="Refunded at the gateway", now=now)
-        if refund.is_failed:
-            paid += refund.amount

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,7 @@ class FakeGateway:
 
     def __post_init__(self) -> None:
         self.numbers = itertools.count(1)
+        self.lock = threading.RLock()  # as a real one has: the same key at the same moment acts once
 
     # --- What we ask of it ----------------------------------------------------------------------
 
@@ -203,8 +205,9 @@ class FakeGateway:
 
     def _once(self, what: str, key: str, act: Any) -> Any:
         self._guard(what)
-        if key not in self.keys:
-            self.keys[key] = act()
+        with self.lock:
+            if key not in self.keys:
+                self.keys[key] = act()
         if self.drops_line:
             self.drops_line = False
             raise GatewayUnavailable
