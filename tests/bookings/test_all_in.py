@@ -145,14 +145,13 @@ def test_the_search_computes_the_same_in_sql() -> None:
     ]
     # Half of the rules are the service's own, the others the usual one of the seller.
     statement = f"""
-        SELECT asked.total FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::bigint[], %s::int[])
+        SELECT {sql.TOTAL} FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::bigint[], %s::int[])
                WITH ORDINALITY given(care, tax_bp, owner_bp, cap, is_own, number)
-         CROSS JOIN LATERAL (SELECT given.care) price
+         CROSS JOIN LATERAL (SELECT given.care) asked
          CROSS JOIN LATERAL (SELECT given.tax_bp, 'EUR' AS currency, given.cap,
                                     CASE WHEN given.is_own = 1 THEN 77 ELSE given.owner_bp END AS owner_bp) seller
           LEFT JOIN LATERAL (SELECT 1 AS id, given.owner_bp, given.cap AS cap_amount,
-                                    'EUR' AS cap_currency WHERE given.is_own = 1) own ON true
-         CROSS JOIN LATERAL ({sql.ALL_IN}) asked ORDER BY given.number"""
+                                    'EUR' AS cap_currency WHERE given.is_own = 1) own ON true ORDER BY given.number"""
     with connection.cursor() as cursor:
         cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
         found = [row[0] for row in cursor.fetchall()]

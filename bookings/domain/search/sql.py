@@ -125,21 +125,38 @@ OFFSET 0"""
 # The price of one unit (a visit or a night) for all the pets; pricing.py says the same in Python.
 UNIT = "service.price + service.extra_pet_price * (%(pets)s - 1)"
 
-# pricing.all_in, of ``price.care``. A cap that is null does not count: least() looks only at what is there.
-ALL_IN = """
-SELECT price.care
-       + (price.care * seller.tax_bp + 5000) / 10000
-       + coalesce(least((price.care * coalesce(own.owner_bp, seller.owner_bp) + 5000) / 10000,
-                        CASE WHEN own.id IS NULL THEN seller.cap
-                             WHEN own.cap_currency = seller.currency THEN own.cap_amount END), 0) AS total
-OFFSET 0"""
+# What units cost at the asked time, before fee and tax.
+CARE = f"""span.units * ({UNIT})
+                      + CASE WHEN service.holiday_percent = 0 THEN 0
+                             ELSE (({UNIT}) * service.holiday_percent + 50) / 100
+                                  * (SELECT count(*)
+                                       FROM providers_publicholiday holiday
+                                      WHERE holiday.country = home.country
+                                        AND holiday."on" >= local.first_day
+                                        AND holiday."on" < local.first_day + span.units) END"""  # noqa: S608
+
+# pricing.all_in. A cap that is null does not count: least() looks only at what is there.
+TOTAL = """asked.care
+               + (asked.care * seller.tax_bp + 5000) / 10000
+               + coalesce(least((asked.care * coalesce(own.owner_bp, seller.owner_bp) + 5000) / 10000,
+                                CASE WHEN own.id IS NULL THEN seller.cap
+                                     WHEN own.cap_currency = seller.currency THEN own.cap_amount END), 0)"""
+
+
+def _all_in(care: str) -> str:
+    """Return a subquery of its own, because each further table of the outer join costs time to plan."""
+    return f"""
+       SELECT {TOTAL} AS total
+         FROM (SELECT {care} AS care OFFSET 0) asked
+         LEFT JOIN payments_commissionrule own ON own.service_id = service.id
+       OFFSET 0"""  # noqa: S608
+
 
 ANY_TIME = f"""
 SELECT service.id AS service_id, price.total AS price, 1 AS units,
        NULL::timestamptz AS starts_at, NULL::timestamptz AS ends_at
   FROM providers_service service
-  LEFT JOIN payments_commissionrule own ON own.service_id = service.id
- CROSS JOIN LATERAL ({ALL_IN.replace("price.care", f"({UNIT})")}) price
+ CROSS JOIN LATERAL ({_all_in(UNIT)}) price
  WHERE service.branch_id = near.branch_id
    AND {{serves}}
    {{affordable}}
@@ -147,7 +164,7 @@ SELECT service.id AS service_id, price.total AS price, 1 AS units,
 
 # "OFFSET 0" keeps a subquery's columns computed once instead of copied into every place that names them.
 AT_TIME = f"""
-SELECT service.id AS service_id, asked.total AS price, span.units, span.starts_at, span.ends_at
+SELECT service.id AS service_id, price.total AS price, span.units, span.starts_at, span.ends_at
   FROM providers_branch home
  CROSS JOIN LATERAL (
        SELECT %(start)s AT TIME ZONE home.time_zone AS wall,
@@ -173,18 +190,7 @@ SELECT service.id AS service_id, asked.total AS price, span.units, span.starts_a
                      THEN interval '1 hour' ELSE interval '0' END AS since,
               greatest(span.starts_at, span.ends_at) + make_interval(mins => service.buffer_after_minutes) AS until
        OFFSET 0) taken
- CROSS JOIN LATERAL (
-       SELECT span.units * ({UNIT})
-              + CASE WHEN service.holiday_percent = 0 THEN 0
-                     ELSE (({UNIT}) * service.holiday_percent + 50) / 100
-                          * (SELECT count(*)
-                               FROM providers_publicholiday holiday
-                              WHERE holiday.country = home.country
-                                AND holiday."on" >= local.first_day
-                                AND holiday."on" < local.first_day + span.units) END AS care
-       OFFSET 0) price
-  LEFT JOIN payments_commissionrule own ON own.service_id = service.id
- CROSS JOIN LATERAL ({ALL_IN}) asked
+ CROSS JOIN LATERAL ({_all_in(CARE)}) price
  WHERE home.id = near.branch_id
    AND {{serves}}
    AND span.units >= 1
@@ -304,7 +310,7 @@ def _affordable(query: Query, parameters: dict[str, Any]) -> str:
     if query.price_max is None:
         return ""
     parameters["price_max"] = query.price_max
-    return f"AND {'price' if query.start is None else 'asked'}.total <= %(price_max)s"
+    return "AND price.total <= %(price_max)s"
 
 
 def _last_day(query: Query, parameters: dict[str, Any]) -> str:
