@@ -149,7 +149,7 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):
     @admin.action(description="Give money back", permissions=["view"])
     def give_back(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
         form = RefundForm(request.POST)
-        form.fields["action"].choices = self.get_action_choices(request)
+        form.fields.pop("action")
         if not form.is_valid():
             self.message_user(request, "The amount is not a number above zero.", messages.ERROR)
             return

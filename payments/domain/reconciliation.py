@@ -67,8 +67,7 @@ def run_daily(*, now: datetime) -> list[ReconciliationRun]:
 
 def run(gateway: str, *, now: datetime, since: datetime | None = None) -> ReconciliationRun:
     """Compare ``[since, now)``, outside any transaction. What the gateway does not answer is tried the next time."""
-    last = ReconciliationRun.objects.filter(gateway=gateway).exclude(finished_at=None).first()
-    since = since or (last.until if last is not None else now - LOOK_BACK)
+    since = since or _last_end(gateway) or now - LOOK_BACK
     row = ReconciliationRun.objects.create(gateway=gateway, since=min(since, now - SETTLING), until=now)
     try:
         movements = list(registry.get(gateway).movements(since=row.since - LOOK_BACK, until=now))
@@ -83,6 +82,15 @@ def run(gateway: str, *, now: datetime, since: datetime | None = None) -> Reconc
     row.movement_count, row.difference_count, row.finished_at = len(movements), len(found), now
     row.save(update_fields=["healed_count", "movement_count", "difference_count", "finished_at"])
     return row
+
+
+def _last_end(gateway: str) -> datetime | None:
+    """Return where the last run that was answered ended, else where the first one began."""
+    runs = ReconciliationRun.objects.filter(gateway=gateway)
+    last = runs.exclude(finished_at=None).first()
+    if last is not None:
+        return last.until
+    return runs.order_by("pk").values_list("since", flat=True).first()
 
 
 def resolve(difference: ReconciliationDifference, *, note: str, now: datetime) -> ReconciliationDifference:
