@@ -170,9 +170,9 @@ def _hold(quote: Quote, *, by: User, now: datetime, note: str, resource: Resourc
             asked_at=quotes.asked_at(quote),
         )
     )
-    booking_id, reference = allocations.next_booking_id(), new_reference()
+    booking_id = allocations.next_booking_id()
     taken = allocations.take(allocations.Ask(booking_id, service, quote.starts_at, quote.ends_at, resource))
-    booking = _write(quote, booking_id, reference, pets, by=by, now=now, note=note, resource=resource)
+    booking = _write(quote, booking_id, new_reference(), pets, by=by, now=now, note=note, resource=resource)
     detail = {"resources": len(taken)}
     if quote.promo is not None or quote.prepay_amount:
         _draft(booking, now=now)
