@@ -13,7 +13,7 @@ from payments.states import LIVE_PAYMENT_STATES, PaymentState
 
 # What the payer can do about it. The words on the left are those of the gateways.
 ADVICE = {
-    "insufficient_funds": "Take another card, or ask your bank whether this one has a limit.",
+    "insufficient_funds": "Your bank can tell you whether this one has a limit.",
     "authentication_failed": "Try once more and approve it in your bank's app, or take another card.",
     "payment_intent_authentication_failure": "Try once more and approve it in your bank's app, or take another card.",
     "expired_card": "This card has run out. Please take another one.",
@@ -21,7 +21,7 @@ ADVICE = {
     "incorrect_number": "Look at the number of the card again.",
     "processing_error": "That was not your card's fault. Please try once more in a minute.",
 }
-OTHER_ADVICE = "Try another card. If it happens again, your bank can tell you why."
+OTHER_ADVICE = "If it happens again, your bank can tell you why."
 
 
 class Stage(StrEnum):
