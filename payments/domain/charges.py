@@ -89,7 +89,7 @@ def start(invoice: Invoice, *, by: User, gateway: str | None = None, now: dateti
     for _ in range(ATTEMPTS):
         payment = _attempt(invoice, by=by, gateway=gateway, name=name, return_url=return_url, now=now)
         if payment.wanted == Wanted.VOID:
-            void(payment, key=f"void:{payment.uid}", now=now)
+            _replace(payment, now)
             continue
         charge = _ask(payment, now)
         payment = apply(payment, charge, now=now)
@@ -166,8 +166,8 @@ def apply(payment: Payment, charge: Charge, *, now: datetime) -> Payment:
     if payment.state != before:
         converging.count(family)
         _tell(payment, invoice, before, now)
-        family = families.lock(payment.invoice)  # the subject may have changed it
-        invoice = family.member(payment.invoice_id)
+        family = families.lock(payment.invoice)  # the subject may have changed them
+        invoice, payment = family.member(payment.invoice_id), families.lock_payment(payment)
     _release_unwanted(payment, is_revived=was_void and not invoice.is_void, now=now)
     converging.count(family)
     _credit_foreign(payment, invoice, foreign, now)
@@ -248,6 +248,14 @@ def _attempt(invoice: Invoice, *, by: User, gateway: str | None, name: str, retu
         method=PaymentMethod.PAYPAL if name == "paypal" else PaymentMethod.CARD,
         capture_method=CaptureMethod.MANUAL if is_manual else CaptureMethod.AUTOMATIC,
     )  # fmt: skip
+
+
+def _replace(payment: Payment, now: datetime) -> None:
+    """Release an attempt that another one replaces; if it was paid in the meantime that is what counts."""
+    try:
+        void(payment, key=f"void:{payment.uid}", now=now)
+    except GatewayRefused:
+        sync(payment, now=now)
 
 
 def _ask(payment: Payment, now: datetime) -> Charge:

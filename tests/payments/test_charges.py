@@ -80,6 +80,18 @@ def test_start_of_another_amount_releases_the_first_attempt(fake, provider, paye
     assert (first.state, fake.charges[first.ref].state, second.amount) == ("voided", "canceled", 3000)
 
 
+def test_an_attempt_that_was_paid_while_it_was_replaced_counts(fake, provider, payer):
+    invoice = sale(provider, payer)
+    first = charges.start(invoice, by=payer, now=NOW)
+    fake.pay(first.charge.ref)
+    Invoice.objects.update(prepay_amount=9000)
+
+    with pytest.raises(charges.NothingDueError):
+        charges.start(invoice, by=payer, now=NOW)
+
+    assert (Payment.objects.get().state, Invoice.objects.get().state) == ("captured", "paid")
+
+
 def test_start_that_is_refused_for_good_ends_the_attempt(fake, provider, payer, monkeypatch):
     def refuse(*_, **__):
         raise GatewayDeclined("card_declined", "No.")
