@@ -28,6 +28,7 @@ from petplace.money import format_money
 FONT, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 INK, QUIET, RULE, PETROL = HexColor("#13262b"), HexColor("#4d5e64"), HexColor("#d8d0c2"), HexColor("#123c44")
 WIDTH = A4[0] - 40 * mm
+PADDING = 6  # points, of reportlab's frames
 TITLES = {"sale": "Invoice", "extra": "Invoice", "tip": "Receipt for a tip", "credit_note": "Credit note"}
 
 
@@ -36,7 +37,8 @@ def invoice_pdf(invoice: Invoice) -> bytes:
     _register_fonts()
     out = io.BytesIO()
     document = SimpleDocTemplate(
-        out, pagesize=A4, leftMargin=20 * mm, rightMargin=20 * mm, topMargin=20 * mm, bottomMargin=22 * mm,
+        out, pagesize=A4, leftMargin=20 * mm - PADDING, rightMargin=20 * mm - PADDING,
+        topMargin=20 * mm, bottomMargin=22 * mm,
         title=f"{title_of(invoice)} {invoice.label}", author=invoice.provider.name, creator="Pet Place", lang="en",
         invariant=1,
     )  # fmt: skip

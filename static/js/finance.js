@@ -18,10 +18,9 @@
   const now = colors();
   window.Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   window.Chart.defaults.font.size = 13;
-  const isNarrow = window.matchMedia("(max-width: 575px)").matches;
   const chart = new window.Chart(canvas, {
     data: {
-      labels: labels.map((label) => (isNarrow ? label.slice(0, 3) : label)),
+      labels: labels.map((label) => (labels.length === 12 ? label.slice(0, 3) : label)),
       datasets: [
         { type: "line", label: line.name, data: line.values, borderColor: now.series[2], backgroundColor: now.series[2], borderWidth: 2.5, pointRadius: 3 },
         ...bars.map((bar, index) => ({ type: "bar", label: bar.name, data: bar.values, backgroundColor: now.series[index], borderRadius: 6, maxBarThickness: 34 })),
