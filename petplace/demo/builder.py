@@ -14,9 +14,12 @@ from django.db import connection, transaction
 from django.utils.text import slugify
 
 from accounts.models import User
-from bookings.domain import interval, lifecycle, quotes, reservation, sweeps
+from bookings.domain import aftercare, interval, lifecycle, quotes, reservation, sweeps
 from bookings.models import Booking
 from messaging.models import Delivery, DeliveryState, Notification
+from payments.domain import calls, charges, payouts
+from payments.gateways import history, registry, sandbox
+from payments.models import Invoice, PayoutAccount
 from petplace.demo import pictures
 from petplace.demo.town import BIOS, CITIES, KINDS, NAMES, NOTES, OFFERS, PETS, RESOURCES, REVIEWS, City, Offer
 from petplace.errors import DomainError
@@ -30,6 +33,7 @@ from reviews import domain as reviews
 DOMAIN = "demo.petplace.test"
 HISTORY = timedelta(days=45)  # how far back the town's life reaches
 SEED = 20260704
+PAID_OUT = 25  # providers with an account for payouts
 Say = Callable[[str], None]
 
 
@@ -61,6 +65,8 @@ class _Builder:
         self.start = self.now - HISTORY
         self.say = say
         self.rng = random.Random(SEED)  # noqa: S311
+        # With keys of a real gateway nobody pays in the town's past.
+        self.takes_play_money = "sandbox" in registry.names()
         self.staff: User
         self.branches: dict[str, list[Branch]] = {}
         self.owners: dict[str, list[User]] = {}
@@ -79,6 +85,8 @@ class _Builder:
             self.say("Bookings, past and future")
             self.bookings()
             self.settle_history()
+            if self.takes_play_money:
+                self.pay_out()
         return Summary(
             providers=Provider.objects.count(),
             services=Service.objects.count(),
@@ -232,6 +240,7 @@ class _Builder:
             maximum_advance_days=180,
             slot_step_minutes=offer.step,
             is_instant=offer.instant,
+            payment_policy=offer.payment if self.takes_play_money and city is CITIES[0] else "at_visit",
             addons=[(name, local(price)) for name, price in offer.addons],
             now=self.start,
         )
@@ -322,6 +331,8 @@ class _Builder:
                         if wish == "held":
                             return reservation.hold(quote, by=owner, now=asked_at, note=note)
                         booking = reservation.book(quote, by=owner, now=asked_at, note=note)
+                        if booking.is_held:
+                            booking = self.pay(booking, asked_at)
                         return self.live(booking, wish, asked_at)
                 except DomainError:
                     continue
@@ -373,21 +384,71 @@ class _Builder:
             if wish in ("pending", "expired"):
                 return booking
             if wish == "declined":
-                return lifecycle.decline(booking, by=team_member, now=answered_at, reason="We are away that day.")
-            booking = lifecycle.accept(booking, by=team_member, now=answered_at)
+                return self.worked(
+                    lifecycle.decline(booking, by=team_member, now=answered_at, reason="We are away that day."),
+                    answered_at,
+                )
+            booking = self.worked(lifecycle.accept(booking, by=team_member, now=answered_at), answered_at)
         if wish == "cancelled":
             cancelled_at = min(booking.starts_at - timedelta(hours=self.rng.choice([2, 30, 60])), self.now)
-            return lifecycle.cancel(
-                booking, by=booking.owner, now=max(answered_at, cancelled_at), reason="Change of plans."
+            cancelled_at = max(answered_at, cancelled_at)
+            return self.worked(
+                lifecycle.cancel(booking, by=booking.owner, now=cancelled_at, reason="Change of plans."), cancelled_at
             )
         if wish == "no_show":
-            return lifecycle.report_no_show(booking, by=team_member, now=booking.starts_at + timedelta(minutes=40))
+            missed_at = booking.starts_at + timedelta(minutes=40)
+            return self.worked(lifecycle.report_no_show(booking, by=team_member, now=missed_at), missed_at)
         if wish in ("completed", "in_progress"):
             booking = lifecycle.start(booking, by=team_member, now=booking.starts_at + timedelta(minutes=1))
         if wish == "completed":
             booking = lifecycle.complete(booking, by=team_member, now=booking.ends_at + timedelta(minutes=3))
             self.review(booking)
+            if booking.quote.prepay_amount and self.rng.random() < 0.15:
+                self.tip(booking)
         return booking
+
+    # --- Play money -----------------------------------------------------------------------------
+
+    def pay(self, booking: Booking, asked_at: datetime) -> Booking:
+        """Let the owner pay what is due, as on the sandbox's page, and come back."""
+        assert booking.invoice is not None
+        self.pay_invoice(booking.invoice, asked_at + timedelta(minutes=2))
+        return Booking.objects.get(pk=booking.pk)
+
+    def pay_invoice(self, invoice: Invoice, at: datetime) -> None:
+        with history.played(at):
+            started = charges.start(invoice, by=invoice.payer, gateway="sandbox", now=at, return_url=settings.SITE_URL)
+            sandbox.pay(started.charge.ref, token="tok_visa")  # noqa: S106
+            charges.sync(started.payment, now=at)
+
+    def worked(self, booking: Booking, at: datetime) -> Booking:
+        """Make the calls to the gateway that a step has left behind."""
+        if booking.quote.prepay_amount:
+            with history.played(at):
+                calls.run_due(now=at)
+        return booking
+
+    def tip(self, booking: Booking) -> None:
+        at = booking.ends_at + timedelta(hours=5)
+        if at < self.now:
+            amount = max(booking.total // 1_000, 1) * 100
+            self.pay_invoice(aftercare.tip(booking, amount=amount, by=booking.owner, now=at), at)
+
+    def pay_out(self) -> None:
+        """Pay out what was due a day ago to those who have told the sandbox where to."""
+        at = self.now - timedelta(days=1)
+        with history.played(at):
+            gateway = registry.get("sandbox")
+            earners = Provider.objects.filter(payout_items__isnull=False).distinct().order_by("pk")
+            for provider in earners[:PAID_OUT]:
+                country = provider.branches.all()[0].country
+                ref = gateway.create_account(email=f"payout@{DOMAIN}", country=country, key=f"account:{provider.uid}")
+                sandbox.finish_onboarding(ref)
+                PayoutAccount.objects.create(provider=provider, gateway="sandbox", ref=ref, is_ready=True)
+            payouts.collect_due(now=at)
+            calls.run_due(now=at)
+        with history.played(self.now):
+            calls.run_due(now=self.now)  # what the sweep has left behind
 
     def review(self, booking: Booking) -> None:
         if self.rng.random() < 0.75 and self.now - booking.ends_at > timedelta(hours=5):

@@ -117,6 +117,7 @@ class Offer:
     notice: int = 120
     step: int = 30
     instant: bool = False
+    payment: str = "at_visit"
     addons: tuple[tuple[str, int], ...] = ()
 
 
@@ -125,12 +126,13 @@ OFFERS = {
     P.WALKER: (
         Offer(S.WALKING, "30-minute walk", 1200, 30, max_pets=3, extra_pet=500, holiday_percent=25, buffer_after=15, instant=True),
         Offer(S.WALKING, "60-minute walk", 1900, 60, max_pets=3, extra_pet=700, holiday_percent=25, buffer_after=15, instant=True,
+              payment="prepay",
               addons=(("Towel dry and paw wash", 300), ("Feeding at home", 400))),
         Offer(S.DROP_IN, "Drop-in visit", 1500, 30, HOUSE_PETS, max_pets=4, extra_pet=300, holiday_percent=25, buffer_after=15),
     ),
     P.SITTER: (
         Offer(S.BOARDING, "Overnight at our home", 3600, None, ("dog", "cat", "rabbit"), ("room",), 3, 1500, 50, 45,
-              ("rabies",), notice=1440, addons=(("Bath before going home", 1800), ("Daily photo diary", 500))),
+              ("rabies",), notice=1440, payment="prepay", addons=(("Bath before going home", 1800), ("Daily photo diary", 500))),
         Offer(S.DAYCARE, "Day care, 8 hours", 2600, 480, ("dog", "cat"), ("kennel",), 2, 1200, 25, 45, notice=720),
         Offer(S.DROP_IN, "Drop-in visit", 1600, 45, HOUSE_PETS, max_pets=4, extra_pet=300, holiday_percent=25, buffer_after=15),
     ),
@@ -138,6 +140,7 @@ OFFERS = {
         Offer(S.GROOMING, "Bath and brush", 3500, 60, ("dog", "cat"), ("person", "table"), 1, buffer_after=15, instant=True,
               addons=(("Nail trim", 900), ("Teeth cleaning", 1200))),
         Offer(S.GROOMING, "Full groom and cut", 6200, 120, ("dog",), ("person", "table"), 1, buffer_after=15, max_weight_kg=40,
+              payment="deposit",
               addons=(("Nail trim", 900), ("De-shedding treatment", 1500))),
     ),
     P.CLINIC: (
