@@ -5,6 +5,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import Sum
 
 from accounts.models import User
@@ -49,6 +50,10 @@ def collect_due(*, now: datetime, limit: int = 500) -> list[Payout]:
             made += _collect(pk, now=now)
         except ConflictError:
             logger.info("The payouts of provider %s are being made by somebody else", pk)
+        except DatabaseError:
+            raise  # the next run goes on
+        except Exception:
+            logger.exception("The payouts of provider %s could not be made", pk)
     return made
 
 

@@ -1,11 +1,14 @@
 """Who gets what of a payment, when it is paid out, and what promo codes take off."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain import calls, earnings, invoices, ledger, payouts, promo_codes, promos, refunds
 from payments.domain.invoices import InvoiceTerms
+from payments.gateways.base import Transfer
 from payments.models import (
     GatewayCall,
     Invoice,
@@ -20,7 +23,7 @@ from payments.models import (
 from petplace.errors import InvalidInput, InvalidTransition, NotAllowed
 from petplace.money import allocate, half_up
 from tests.factories import StaffFactory, UserFactory, make_branch
-from tests.payments.fake import NAME
+from tests.payments.fake import NAME, installed
 from tests.payments.money import DAY, NOW, balances, broken, hear, paid, sale
 
 pytestmark = pytest.mark.django_db
@@ -345,6 +348,42 @@ def test_a_payout_whose_answer_was_lost_is_paid_once(fake, due):
     calls.run_due(now=NOW + 3 * DAY)
 
     assert (fake.balance("EUR"), Payout.objects.get().state) == (500, "paid")
+
+
+def test_a_transfer_that_is_on_its_way_is_asked_about_again(fake, due, monkeypatch):
+    payout = payouts.collect_due(now=NOW + 2 * DAY)[0]
+    send = fake.transfer
+    monkeypatch.setattr(fake, "transfer", lambda *a, **k: replace(send(*a, **k), state="pending"))
+    assert calls.run_due(now=NOW + 2 * DAY).later == 1
+    payout.refresh_from_db()
+    assert (payout.state, payout.ref is None) == ("waiting", False)
+
+    monkeypatch.undo()
+    with installed(fake):
+        calls.run_due(now=NOW + 3 * DAY)
+
+    payout.refresh_from_db()
+    assert (payout.state, fake.balance("EUR"), broken()) == ("paid", 500, [])
+    sent = Transfer(payout.ref, 10_800, "EUR", "failed", "Too late")
+    assert payouts.record(payout, sent, now=NOW).is_paid
+    assert payouts.refuse(payout, why="Too late", now=NOW).is_paid
+
+
+def test_a_transfer_that_failed_there_is_tried_under_another_key(fake, due, monkeypatch):
+    payout = payouts.collect_due(now=NOW + 2 * DAY)[0]
+
+    payouts.record(payout, Transfer("tr_x", 10_800, "EUR", "failed"), now=NOW + 2 * DAY)
+
+    payout.refresh_from_db()
+    assert (payout.attempts, payout.last_error) == (1, "The gateway could not send it.")
+    assert sorted(GatewayCall.objects.values_list("key", flat=True)) == [f"payout:{payout.uid}:{n}" for n in (1, 2)]
+
+
+def test_a_provider_whose_payout_cannot_be_made_does_not_stop_the_others(fake, due, monkeypatch, caplog):
+    monkeypatch.setattr(payouts, "_collect", lambda pk, now: 1 // 0)
+
+    assert payouts.collect_due(now=NOW + 2 * DAY) == []
+    assert "could not be made" in caplog.text
 
 
 # --- Promo codes --------------------------------------------------------------------------------

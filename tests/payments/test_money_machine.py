@@ -1,6 +1,6 @@
 """Random lives of money, in three currencies: whatever happens in whatever order, every minor unit is accounted for.
 
-``PETPLACE_MONEY`` is how many lives are run, at random and longer (400 take a quarter of an hour); without it eight
+``PETPLACE_MONEY`` is how many lives are run, at random and longer (400 take a quarter of an hour); without it fifteen
 are, always the same.
 """
 
@@ -334,7 +334,7 @@ def test_every_minor_unit_is_accounted_for(world: Any) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=ASKED or 8,
+            max_examples=ASKED or 15,
             stateful_step_count=40 if ASKED else 20,
             deadline=None,
             derandomize=not ASKED,

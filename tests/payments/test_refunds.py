@@ -4,7 +4,7 @@ import pytest
 
 from payments.domain import calls, charges, disputes, invoices, refunds, returning, subjects
 from payments.domain.invoices import Line
-from payments.gateways.base import GatewayUnavailable
+from payments.gateways.base import GatewayPaused, RefundSeen
 from payments.models import Dispute, GatewayCall, Invoice, LineKind, Payment, PayoutFreeze, Refund
 from petplace.errors import InvalidInput, InvalidTransition
 from tests.factories import StaffFactory
@@ -419,5 +419,43 @@ def test_a_release_that_comes_too_late_is_a_refund(fake, provider, payer):
     assert (fake.balance("EUR"), Refund.objects.get().state, broken()) == (0, "succeeded", [])
 
 
-def test_unavailable_is_not_an_answer():
-    assert GatewayUnavailable().status == 503
+def test_calls_that_nobody_wants_any_more_are_not_made(fake, provider, payer):
+    """What changed between the decision and the call is looked at again."""
+    terms = invoices.InvoiceTerms(capture_method="manual")
+    payment = paid(fake, sale(provider, payer, terms=terms))
+    charges.want_capture(payment.invoice, now=NOW)
+    charges.want_void(payment.invoice, now=NOW)
+    assert list(GatewayCall.objects.values_list("kind", "state")) == [("capture", "done"), ("void", "waiting")]
+    GatewayCall.objects.filter(kind="capture").update(state="waiting")
+    Payment.objects.update(wanted="")
+
+    assert calls.run_due(now=NOW).done == 2
+
+    assert set(fake.asked) == {"create", "retrieve"}
+    assert set(GatewayCall.objects.values_list("last_error", flat=True)) == {"Not wanted any more."}
+
+
+def test_a_refund_that_was_given_up_is_not_made(fake, payment):
+    refund = give_back(payment, 1000)
+    refunds.fail(refund, why="By hand", now=NOW)
+    refunds.fail(refund, why="Twice", now=NOW)
+    GatewayCall.objects.update(state="waiting")
+
+    assert calls.run_due(now=NOW).done == 1
+    seen = RefundSeen("re_x", 1000, "succeeded")
+    assert refunds.record(refund, seen, now=NOW).state == "failed"
+    assert (fake.balance("EUR"), broken()) == (10_000, [])
+    GatewayCall.objects.update(state="failed")
+    with pytest.raises(InvalidTransition):
+        calls.send_again(GatewayCall.objects.get(), by=StaffFactory(), now=NOW)
+
+
+def test_a_pause_of_the_breaker_is_short(fake, payment, monkeypatch):
+    give_back(payment, 1000)
+
+    def paused(*_, **__):
+        raise GatewayPaused
+
+    monkeypatch.setattr(fake, "refund", paused)
+    assert str(calls.run_due(now=NOW)) == "0 done, 1 later, 0 failed"
+    assert GatewayCall.objects.get().due_at == NOW + calls.PAUSE
