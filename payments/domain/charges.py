@@ -142,9 +142,22 @@ def _forgotten(payment: Payment) -> Charge:
     )
 
 
-@retried
 def apply(payment: Payment, charge: Charge, *, now: datetime) -> Payment:
     """Bring ``payment`` forward to ``charge``. Whatever comes twice, late or in another order ends in the same state.
+
+    What tells nothing new, as most events do, takes no lock.
+    """
+    payment = Payment.objects.select_related("invoice").get(pk=payment.pk)
+    if _is_news(payment, charge):
+        return _apply(payment, charge, now=now)
+    Payment.objects.filter(pk=payment.pk).update(checked_at=now)
+    payment.checked_at = now
+    return payment
+
+
+@retried
+def _apply(payment: Payment, charge: Charge, *, now: datetime) -> Payment:
+    """Take over what is new.
 
     One transaction: lock subject, invoices, payment; take over state, captured amount, refunds and disputes; post them;
     tell the subject; converge. What is not ours (another amount or currency, more than was asked) is flagged and not
@@ -301,6 +314,23 @@ def _settle_unsent(payment: Payment, *, now: datetime) -> Payment:
     return _give_up(payment, "never_sent", NEVER_SENT, now=now)
 
 
+def _is_news(payment: Payment, charge: Charge) -> bool:
+    """Whether ``charge`` says anything that is not written yet, or there is something left to do about it."""
+    if payment.ref != charge.ref or not _is_ours(payment, charge):
+        return True
+    if is_further(PAYMENT_RANK, payment.state, _state(charge)) or charge.captured > payment.captured_amount:
+        return True
+    if payment.wanted == Wanted.VOID and (payment.is_live or payment.is_authorized):
+        return True
+    if not payment.is_captured and payment.failure_code != charge.failure_code[:100]:
+        return True
+    return returning.is_news(payment, charge.refunds) or disputes.is_news(payment, charge.disputes)
+
+
+def _state(charge: Charge) -> PaymentState:
+    return PaymentState.CAPTURED if charge.captured else STATES[charge.state]
+
+
 def _is_ours(payment: Payment, charge: Charge) -> bool:
     return (
         payment.ref in (None, charge.ref)
@@ -321,9 +351,10 @@ def _flag(payment: Payment, invoice: Invoice, charge: Charge, now: datetime) -> 
 
 
 def _take_over(payment: Payment, invoice: Invoice, charge: Charge, now: datetime) -> None:
-    target = PaymentState.CAPTURED if charge.captured else STATES[charge.state]
+    target = _state(charge)
     payment.ref = charge.ref
-    payment.failure_code, payment.failure_message = charge.failure_code[:100], charge.failure_message[:500]
+    if not payment.is_captured:
+        payment.failure_code, payment.failure_message = charge.failure_code[:100], charge.failure_message[:500]
     if is_further(PAYMENT_RANK, payment.state, target):
         payment.state = target
         if target == PaymentState.AUTHORIZED:

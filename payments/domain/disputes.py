@@ -28,6 +28,18 @@ def unite(payment: Payment, sale: Invoice, invoice: Invoice, seen: tuple[Dispute
             payouts.unfreeze_for(dispute, now)
 
 
+def is_news(payment: Payment, seen: tuple[DisputeSeen, ...]) -> bool:
+    """Whether there is a dispute among ``seen`` that we do not know, or not so."""
+    known = {dispute.ref: dispute for dispute in payment.disputes.all()} if seen else {}
+    for one in seen:
+        dispute = known.get(one.ref)
+        if dispute is None or is_further(DISPUTE_RANK, dispute.state, one.state) or one.fee > dispute.fee:
+            return True
+        if dispute.is_refundable != (one.is_refundable and dispute.is_open) or one.due_at not in (None, dispute.due_at):
+            return True
+    return False
+
+
 @retried
 def submit(dispute: Dispute, *, by: User | None, now: datetime, words: str = "") -> Dispute:
     """Answer the bank with what was collected, and ``words`` of a person. Raises InvalidTransition when it is decided.

@@ -95,6 +95,14 @@ def unite(payment: Payment, invoice: Invoice, seen: tuple[RefundSeen, ...], *, n
     return foreign
 
 
+def is_news(payment: Payment, seen: tuple[RefundSeen, ...]) -> bool:
+    """Whether there is a refund among ``seen`` that we do not know, or not that far."""
+    if not seen:
+        return False
+    known = dict(payment.refunds.exclude(ref=None).values_list("ref", "state"))
+    return any(one.ref not in known or is_further(REFUND_RANK, known[one.ref], SEEN_STATES[one.state]) for one in seen)
+
+
 def advance(refund: Refund, payment: Payment, invoice: Invoice, seen: RefundSeen, *, now: datetime) -> None:
     """Move one refund forward to what the gateway says."""
     state = SEEN_STATES[seen.state]
