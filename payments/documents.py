@@ -60,7 +60,8 @@ def file_name(invoice: Invoice) -> str:
 def money(amount: int, currency: str) -> str:
     """Write an amount with the currency's sign if the font has it, else with its code."""
     text = format_money(amount, currency)
-    known = pdfmetrics.getFont(FONT).face.charToGlyph
+    font: Any = pdfmetrics.getFont(FONT)
+    known = font.face.charToGlyph
     if all(ord(char) in known for char in text):
         return text
     digits = "".join(char for char in text if char.isdigit() or char in ".,\u2212")
@@ -78,7 +79,8 @@ def _register_fonts() -> None:
 
 
 def _style(name: str = "body", **options: Any) -> ParagraphStyle:
-    return ParagraphStyle(name, **({"fontName": FONT, "fontSize": 9, "leading": 13, "textColor": INK} | options))
+    look: dict[str, Any] = {"fontName": FONT, "fontSize": 9, "leading": 13, "textColor": INK} | options
+    return ParagraphStyle(name, **look)
 
 
 def _text(text: str, **options: Any) -> Paragraph:
@@ -216,7 +218,7 @@ class _NumberedCanvas(Canvas):
 
     def showPage(self) -> None:  # noqa: N802  reportlab names it so
         self.pages.append(dict(self.__dict__))
-        self._startPage()
+        self._startPage()  # type: ignore[attr-defined]  # what reportlab's own showPage calls
 
     def save(self) -> None:
         for number, page in enumerate(self.pages, start=1):

@@ -150,7 +150,7 @@ def statement(provider: Provider, *, by: str, year: int) -> Statement:
     _add_earned(months, provider, zone, start, end)
     _add_returned(months, provider, zone, start, end)
     _add_expenses(months, provider, start, end)
-    periods = [Period(*bounds, Figures()) for bounds in _bounds(by, first_year, year)]
+    periods = list(_periods(by, first_year, year))
     total = Figures()
     for month, figures in sorted(months.items()):
         next(one for one in periods if one.start <= month < one.end).figures.add(figures)
@@ -217,7 +217,7 @@ def this_year(provider: Provider, now: datetime) -> int:
 
 
 def _add_earned(months: dict[date, Figures], provider: Provider, zone: tzinfo, start: date, end: date) -> None:
-    values = {
+    values: dict[str, Any] = {
         "zone": str(zone), "provider": provider.pk, "currency": provider.currency,
         "start": _instant(start, zone), "end": _instant(end, zone),
     }  # fmt: skip
@@ -271,10 +271,10 @@ def _instant(day: date, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone)
 
 
-def _bounds(by: str, first: int, last: int) -> Iterable[tuple[Any, ...]]:
+def _periods(by: str, first: int, last: int) -> Iterable[Period]:
     for year in range(first, last + 1):
         if by == "year":
-            yield str(year), str(year), date(year, 1, 1), date(year + 1, 1, 1)
+            yield Period(str(year), str(year), date(year, 1, 1), date(year + 1, 1, 1), Figures())
             continue
         length = 3 if by == "quarter" else 1
         for month in range(1, 13, length):
@@ -282,6 +282,7 @@ def _bounds(by: str, first: int, last: int) -> Iterable[tuple[Any, ...]]:
             end = date(year, after, 1) if after <= 12 else date(year + 1, 1, 1)
             quarter = f"Q{(month + 2) // 3}"
             if by == "quarter":
-                yield f"{year}-{quarter}", f"{start:%b} to {date(year, month + 2, 1):%b}", start, end
+                title = f"{start:%b} to {date(year, month + 2, 1):%b}"
+                yield Period(f"{year}-{quarter}", title, start, end, Figures())
             else:
-                yield f"{year}-{month:02d}", f"{start:%B}", start, end
+                yield Period(f"{year}-{month:02d}", f"{start:%B}", start, end, Figures())

@@ -90,21 +90,24 @@ def _chart(statement: domain.Statement) -> dict[str, Any]:
 def _periods(provider: Provider, by: str, year: int) -> Table:
     found = domain.statement(provider, by=by, year=year)
     head = ["Period", "From", "To (excluded)", "Currency", *(name.capitalize() for name in COLUMNS)]
-    rows = [
-        [one.label, one.start.isoformat(), one.end.isoformat(), found.currency]
-        + [plain_amount(getattr(one.figures, name), found.currency) for name in COLUMNS]
+    rows: list[list[Cell]] = [
+        [
+            one.label, one.start.isoformat(), one.end.isoformat(), found.currency,
+            *(plain_amount(getattr(one.figures, name), found.currency) for name in COLUMNS),
+        ]
         for one in found.periods
-    ]
+    ]  # fmt: skip
     return head, rows
 
 
 def _receivables(provider: Provider, by: str, year: int) -> Table:
     zone = domain.zone_of(provider)
     head = ["Invoice", "Owner", "For", "Due on", "Currency", "Total", "Paid", "Open"]
-    rows = [
+    rows: list[list[Cell]] = [
         [
             one.label, one.payer.get_full_name(), one.subject, one.due_at.astimezone(zone).date().isoformat(),
-            one.currency, *(plain_amount(amount, one.currency) for amount in (one.claim, one.paid_amount, one.left)),
+            one.currency, plain_amount(one.claim, one.currency), plain_amount(one.paid_amount, one.currency),
+            plain_amount(one.outstanding, one.currency),
         ]
         for one in domain.owed(provider)
     ]  # fmt: skip
@@ -114,7 +117,7 @@ def _receivables(provider: Provider, by: str, year: int) -> Table:
 def _expenses(provider: Provider, by: str, year: int) -> Table:
     found = Expense.objects.filter(provider=provider, on__year=year).order_by("on", "pk")
     head = ["Date", "Category", "Note", "Currency", "Amount", "Receipt"]
-    rows = [
+    rows: list[list[Cell]] = [
         [
             one.on.isoformat(), one.get_category_display(), one.note, one.currency,
             plain_amount(one.amount, one.currency), "yes" if one.receipt else "no",
