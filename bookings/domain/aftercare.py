@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from accounts.models import User
 from bookings import permissions
@@ -137,7 +137,7 @@ def _give_back(booking: Booking, amount: int, *, by: User, now: datetime) -> Non
 
 
 def _paid_online(booking: Booking) -> QuerySet[Payment]:
-    family = Invoice.objects.filter(pk=booking.invoice_id) | Invoice.objects.filter(parent_id=booking.invoice_id)
+    family = Invoice.objects.filter(Q(pk=booking.invoice_id) | Q(parent_id=booking.invoice_id))
     return Payment.objects.filter(
         invoice__in=family.exclude(kind=InvoiceKind.TIP).values("pk"), state=PaymentState.CAPTURED
     ).exclude(method=PaymentMethod.CASH)

@@ -234,7 +234,7 @@ def complain(request: SignedInRequest, reference: str) -> HttpResponse:
     booking = own_booking(request.user, reference)
     form = ComplaintForm(request.POST)
     if not form.is_valid():
-        messages.error(request, form.errors["text"][0])
+        messages.error(request, str(form.errors["text"][0]))
         return redirect(booking)
     try:
         aftercare.complain(booking, text=form.cleaned_data["text"], by=request.user, now=timezone.now())
