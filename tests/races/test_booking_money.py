@@ -151,12 +151,15 @@ def test_the_same_news_from_everywhere(world, host, report):
 
 
 @pytest.mark.control
-def test_control_payment_against_the_end_without_locks(world, slots, host, report, settings):
+def test_control_payment_against_the_end_without_locks(world, host, report, settings):
     """The race can be lost: without locks a hold is placed and ended at once."""
     settings.DISABLE_BOOKING_LOCKS = settings.DISABLE_PAYMENT_LOCKS = True
-    broken = 0
+    broken = tried = 0
     with Crew(2, host=host) as crew:
-        for start in world.starts(slots):
+        for start in world.starts(60):
+            if broken >= 2:  # on a fast line not every burst meets
+                break
+            tried += 1
             quote = prepaid(world, start)[0]
             booking = reservation.hold(quote, by=quote.owner, now=world.now)
             payment = paid_at_gateway(booking)
@@ -169,5 +172,5 @@ def test_control_payment_against_the_end_without_locks(world, slots, host, repor
             report.add(tally, LOST)
             steps = BookingEvent.objects.filter(booking=booking).values_list("action", "from_state")
             broken += sorted(steps) == [("expire", "held"), ("hold", ""), ("place", "held")]
-    report.name += f": {broken} of {slots} placed and ended"
+    report.name += f": {broken} of {tried} placed and ended"
     assert broken

@@ -249,16 +249,17 @@ def test_control_two_partial_refunds_without_guards(bank, unguarded, rounds, hos
 
 
 @pytest.mark.control
-def test_control_cancelling_and_a_refund_without_guards(bank, unguarded, rounds, host, report):
-    over = 0
+def test_control_cancelling_and_a_refund_without_guards(bank, unguarded, host, report):
+    over = tried = 0
     with Crew(4, host=host) as crew:
-        for _ in range(rounds):
+        while over < 2 and tried < 60:  # on a fast line not every burst meets
+            tried += 1
             payment = bank.paid(bank.sale())
             cancel = partial(invoices.keep_only, payment.invoice, keep=0, reason="Cancelled", now=bank.now)
             report.add(crew.burst([cancel, refund(bank, payment, 100)] * 2), TOO_MUCH)
             over += sum(Refund.objects.filter(payment=payment).values_list("amount", flat=True)) > 100
-    report.name += f": {over} of {rounds} gave back more than was paid"
-    assert over >= 1
+    report.name += f": {over} of {tried} gave back more than was paid"
+    assert over
 
 
 @pytest.mark.control
