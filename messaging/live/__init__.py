@@ -1,0 +1,1 @@
+"""Streams to open pages. No rules live here: who is told what is decided by ``messaging.domain.live``."""
