@@ -1,6 +1,7 @@
-"""Abstract bases. The project package has no tables of its own but the idempotency keys of the API."""
+"""Abstract bases, and the two tables of the project itself: idempotency keys of the API, and signs of life."""
 
 import uuid
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
@@ -40,3 +41,19 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.route} {self.key}"
+
+
+class Heartbeat(models.Model):
+    """When a part of the system was last seen at work. In the database, so that it says that it reaches it, too."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at:%Y-%m-%d %H:%M:%S}"
+
+    @classmethod
+    def beat(cls, name: str, *, now: datetime) -> None:
+        """Note that ``name`` lives."""
+        beat = cls(name=name, at=now)
+        cls.objects.bulk_create([beat], update_conflicts=True, unique_fields=["name"], update_fields=["at"])

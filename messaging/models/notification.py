@@ -8,19 +8,8 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import User
+from messaging.choices import LEFT, Channel, DeliveryState
 from petplace.models import PublicModel
-
-
-class Channel(models.TextChoices):
-    IN_APP = "in_app", "In the app"
-    EMAIL = "email", "E-mail"
-
-
-class DeliveryState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    SENT = "sent", "Sent"
-    DEAD = "dead", "Given up"
-    CANCELLED = "cancelled", "Cancelled"
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -43,6 +32,16 @@ class Notification(PublicModel):
     title = models.CharField(max_length=200)
     body = models.TextField(blank=True)
     url = models.CharField(max_length=300, blank=True)
+    # At most 160 characters for a text message or a push; empty: made of title and body.
+    short = models.CharField(max_length=160, blank=True)
+    # Verbs of the one-tap links that go with it, for example ["accept", "decline"].
+    actions = models.JSONField(default=list, blank=True)
+    # While one of a bundle is unread, further ones join it: ``count`` says how many it stands for.
+    bundle = models.CharField(max_length=100, blank=True)
+    count = models.PositiveIntegerField(default=1)
+    last_key = models.CharField(max_length=200, blank=True)
+    # The zone of the place that it is about, where its clock is not the reader's.
+    place_zone = models.CharField(max_length=64, blank=True)
     due_at = models.DateTimeField()
     # After this instant it would only confuse: it is marked as too late, not sent.
     useless_after = models.DateTimeField(null=True, blank=True)
@@ -55,6 +54,11 @@ class Notification(PublicModel):
         ordering = ("-due_at", "-pk")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "key"], name="notification_once"),
+            models.UniqueConstraint(
+                fields=["user", "bundle"],
+                name="notification_one_open_bundle",
+                condition=~Q(bundle="") & Q(read_at__isnull=True, cancelled_at__isnull=True),
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["user", "-due_at"], name="notification_feed"),
@@ -74,7 +78,15 @@ class Delivery(PublicModel):
     due_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)
     leased_until = models.DateTimeField(null=True, blank=True)
+    # The point of no return of the last attempt: from here on it may have gone out.
+    handed_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    # What the other side calls it, for its reports of what became of it.
+    ref = models.CharField(max_length=200, blank=True)
+    # The devices that have it already, so that a retry does not reach them twice.
+    reached = models.JSONField(default=list, blank=True)
+    # The trouble, or why it was not sent: one sentence for people.
     last_error = models.TextField(blank=True)
 
     class Meta:
@@ -83,11 +95,12 @@ class Delivery(PublicModel):
             models.UniqueConstraint(fields=["notification", "channel"], name="delivery_once"),
             models.CheckConstraint(condition=Q(state__in=DeliveryState.values), name="delivery_state_known"),
             models.CheckConstraint(
-                condition=~Q(state="sent") | Q(sent_at__isnull=False), name="delivery_sent_has_time"
+                condition=~Q(state__in=LEFT) | Q(sent_at__isnull=False), name="delivery_sent_has_time"
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["due_at"], name="delivery_waiting", condition=Q(state="waiting")),
+            models.Index(fields=["channel", "due_at"], name="delivery_due", condition=Q(state="waiting")),
+            models.Index(fields=["ref"], name="delivery_ref", condition=~Q(ref="")),
         ]
 
     def __str__(self) -> str:
