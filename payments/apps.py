@@ -7,7 +7,9 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from messaging.domain import outbox
+        from payments import kinds
         from payments.domain import series
         from payments.views.files import attached
 
+        kinds.declare()
         outbox.register_attachments(series.MAIL_KIND, attached)

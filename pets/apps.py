@@ -7,6 +7,7 @@ class PetsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.domain import closing
-        from pets import domain
+        from pets import domain, kinds
 
+        kinds.declare()
         closing.forgetters.append(domain.forget_owner)

@@ -7,7 +7,9 @@ class ProvidersConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.domain import closing
+        from providers import kinds
         from providers.domain import leaving
 
+        kinds.declare()
         closing.guards.append(leaving.refuse_while_needed)
         closing.forgetters.append(leaving.forget_member)
