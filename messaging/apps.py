@@ -7,9 +7,13 @@ class MessagingConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.domain import closing, events
-        from messaging import account_events, provider_events
-        from providers.domain import applications
+        from messaging import account_events, chat_events, chat_kinds, provider_events
+        from providers.domain import applications, team
 
         events.listeners.append(account_events.tell)
         closing.forgetters.append(account_events.forget)
+        closing.forgetters.append(chat_events.forget)
         applications.listeners.append(provider_events.tell)
+        chat_kinds.declare()
+        team.joined.append(chat_events.joined)
+        team.left.append(chat_events.left)

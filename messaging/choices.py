@@ -1,4 +1,4 @@
-"""Names that the whole app shares: the ways to reach somebody, and how a delivery can end."""
+"""Names that the whole app shares: the ways to reach somebody, how a delivery can end, and who talks about what."""
 
 from django.db import models
 
@@ -36,3 +36,35 @@ class PhoneState(models.TextChoices):
     WORKS = "works", "Works"
     STOPPED = "stopped", "Answered STOP"
     UNREACHABLE = "unreachable", "Cannot be reached"
+
+
+class Side(models.TextChoices):
+    """Who speaks. The team of a provider is one side; the system writes the steps of a booking."""
+
+    OWNER = "owner", "Pet owner"
+    PROVIDER = "provider", "Provider"
+    SYSTEM = "system", "Pet Place"
+    STAFF = "staff", "Pet Place staff"
+
+
+PEOPLE = (Side.OWNER, Side.PROVIDER)
+OTHER_SIDE = {Side.OWNER: Side.PROVIDER, Side.PROVIDER: Side.OWNER}
+
+
+class ConversationKind(models.TextChoices):
+    BOOKING = "booking", "About a booking"
+    ENQUIRY = "enquiry", "Question before a booking"
+
+
+class MessageKind(models.TextChoices):
+    TEXT = "text", "Text"
+    PHOTO = "photo", "Photo"
+    EVENT = "event", "Step of the booking"
+
+
+class ReportReason(models.TextChoices):
+    RUDE = "rude", "Rude or threatening"
+    SPAM = "spam", "Advertising or spam"
+    OUTSIDE = "outside", "Wants to be paid outside of Pet Place"
+    ANIMAL = "animal", "An animal may be in danger"
+    OTHER = "other", "Something else"

@@ -1,5 +1,6 @@
 """Who works for a provider."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
@@ -11,6 +12,9 @@ from providers.domain import listing, resources
 from providers.models import Branch, Membership, Provider, Resource
 
 MAX_MEMBERS = 200
+# Apps above hear who has joined and who has left, in the transaction of it.
+joined: list[Callable[[Membership], None]] = []
+left: list[Callable[[Membership], None]] = []
 
 
 def _check_role(role: str) -> None:
@@ -57,6 +61,8 @@ def add(
     if Membership.objects.filter(provider=provider).count() >= MAX_MEMBERS:
         raise DomainError(f"A team has at most {MAX_MEMBERS} people.", code="too_many")
     membership = Membership.objects.create(provider=provider, user=user, role=role)
+    for hear in joined:
+        hear(membership)
     if branch is not None and now is not None:
         resources.create(branch, kind=ResourceKind.PERSON, name=user.get_full_name(), user=user, now=now)
     return membership
@@ -86,4 +92,6 @@ def remove(membership: Membership, *, by: User | None) -> None:
     _keep_a_manager(membership)
     own = Resource.objects.filter(branch__provider_id=membership.provider_id, user_id=membership.user_id)
     own.update(user=None, is_active=False)
+    for hear in left:
+        hear(membership)
     membership.delete()

@@ -1,0 +1,42 @@
+"""What talks hear from other apps: people join and leave teams, and close accounts."""
+
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from accounts.models import User
+from messaging.models import Block, Conversation, Message, Seat
+from providers.models import Membership
+
+
+def joined(membership: Membership) -> None:
+    """Let a new member of a team start with everything read: what was said before was answered by others."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO messaging_seat (conversation_id, user_id, read_seq, delivered_seq, is_muted)
+               SELECT id, %s, last_seq, last_seq, false FROM messaging_conversation
+               WHERE provider_id = %s AND owner_id <> %s ON CONFLICT DO NOTHING""",
+            [membership.user_id, membership.provider_id, membership.user_id],
+        )
+
+
+def left(membership: Membership) -> None:
+    """A former member has no seat in the team's talks."""
+    Seat.objects.filter(user=membership.user_id, conversation__provider=membership.provider_id).exclude(
+        conversation__owner=membership.user_id
+    ).delete()
+
+
+def forget(user: User, now: datetime) -> None:
+    """Take away what somebody wrote who closed the account; the other side reads that it is gone. Talks end."""
+    for name, storage in (
+        (message.photo.name, message.photo.storage)
+        for message in Message.objects.filter(author=user).exclude(photo="").only("photo")
+    ):
+        transaction.on_commit(lambda name=name, storage=storage: storage.delete(name), robust=True)  # type: ignore[misc]
+    Message.objects.filter(author=user, removed_at__isnull=True).update(text="", photo="", removed_at=now)
+    still_open = Q(closes_at__isnull=True) | Q(closes_at__gt=now)
+    Conversation.objects.filter(still_open, owner=user).update(closes_at=now)
+    Seat.objects.filter(user=user).delete()
+    Block.objects.filter(owner=user).delete()

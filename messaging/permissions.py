@@ -1,0 +1,24 @@
+"""Who may do what in a talk: plain predicates for pages, API and templates."""
+
+from django.contrib.auth.models import AnonymousUser
+
+from accounts.models import User
+from messaging.choices import Side
+from messaging.models import Conversation
+from providers.permissions import can_work_for
+
+
+def side_of(user: User | AnonymousUser, conversation: Conversation) -> Side | None:
+    """Return the side of ``user``, or None. An owner who books with their own team speaks as the owner."""
+    if not user.is_authenticated:
+        return None
+    if conversation.owner_id == user.pk:
+        return Side.OWNER
+    return Side.PROVIDER if can_work_for(user, conversation.provider) else None
+
+
+def is_on_side(user: User, conversation: Conversation, side: str) -> bool:
+    """Say whether ``user`` may speak for ``side``."""
+    if side == Side.OWNER:
+        return conversation.owner_id == user.pk
+    return side == Side.PROVIDER and can_work_for(user, conversation.provider)
