@@ -35,6 +35,11 @@ def sides_of(user: User | AnonymousUser, booking: Booking, *, teams: frozenset[i
     return tuple(sides)
 
 
+def teams_of(user: User, booking: Booking) -> frozenset[int]:
+    """Return the ``teams`` of :func:`sides_of` as far as ``booking`` asks for them."""
+    return frozenset({booking.provider_id}) if _is_in_team(user, booking) else frozenset()
+
+
 def _is_in_team(user: User, booking: Booking) -> bool:
     return Membership.objects.filter(provider_id=booking.provider_id, user_id=user.pk).exists()
 

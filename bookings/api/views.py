@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -110,6 +111,26 @@ def _quote(request: Request, data: dict[str, Any], now: datetime) -> Quote:
         )
 
 
+def _book(request: Request, data: dict[str, Any]) -> Booking:
+    user, now, is_hold = caller_of(request), timezone.now(), bool(data.get("hold"))
+    chosen = {"note": data.get("note", ""), "resource": data.get("resource")}
+    if quote := data.get("quote"):
+        return (reservation.hold if is_hold else reservation.book)(quote, by=user, now=now, **chosen)
+    with tries.counted(request, code := data.get("promo_code", "")):
+        return reservation.quote_and_book(
+            by=user,
+            service=data["service"],
+            starts_at=data["start"],
+            ends_at=data.get("end"),
+            pets=data["pets"],
+            addons=data.get("addons", ()),
+            promo_code=code,
+            is_hold=is_hold,
+            now=now,
+            **chosen,
+        )
+
+
 class BookingViewSet(GenericViewSet):
     """``{id}`` is the booking's id or its reference."""
 
@@ -121,16 +142,21 @@ class BookingViewSet(GenericViewSet):
         return _loaded(Booking.objects.visible_to(caller_of(self.request)))
 
     def get_object(self) -> Booking:
+        return self._find(self.get_queryset())
+
+    def _find(self, among: BookingQuerySet) -> Booking:
         name = str(self.kwargs["id"])
         uid = fields.parse_uuid(name)
-        found = self.get_queryset().filter(uid=uid) if uid else self.get_queryset().filter(reference=name.upper())
-        booking = found.first()
+        booking = (among.filter(uid=uid) if uid else among.filter(reference=name.upper())).first()
         if booking is None:
             raise Http404
         return booking
 
     def get_serializer_context(self) -> dict[str, Any]:
-        teams = frozenset(Provider.objects.run_by(caller_of(self.request)).values_list("pk", flat=True))
+        """With the keys of the providers that the caller works for, asked where a booking is shown."""
+        teams = SimpleLazyObject(
+            lambda: frozenset(Provider.objects.run_by(caller_of(self.request)).values_list("pk", flat=True))
+        )
         return {**super().get_serializer_context(), "now": timezone.now(), "teams": teams}
 
     @extend_schema(responses=serializers.BookingSerializer(many=True))
@@ -172,13 +198,7 @@ class BookingViewSet(GenericViewSet):
         """
         form = serializers.BookingInput(data=request.data, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
-        data, now = form.validated_data, timezone.now()
-        quote = data.get("quote") or _quote(request, data, now)
-        reserve = reservation.hold if data.get("hold") else reservation.book
-        booking = reserve(
-            quote, by=caller_of(request), now=now, note=data.get("note", ""), resource=data.get("resource")
-        )
-        return Response(self._shown(booking), status=201)
+        return Response(self._shown(_book(request, form.validated_data)), status=201)
 
     def _shown(self, booking: Booking) -> Any:
         return self.get_serializer(self.get_queryset().get(pk=booking.pk)).data
@@ -187,7 +207,7 @@ class BookingViewSet(GenericViewSet):
         self, request: Request, act: Callable[..., Booking], form: type[StrictSerializer], **names: str
     ) -> Response:
         """Read the input, take the step, and answer the booking as it is then. ``names`` maps input to arguments."""
-        booking = self.get_object()
+        booking = self._find(Booking.objects.visible_to(caller_of(request)).select_related("service", "provider"))
         checked = form(data=request.data, context=self.get_serializer_context())
         checked.is_valid(raise_exception=True)
         arguments = {names.get(name, name): value for name, value in checked.validated_data.items()}

@@ -17,8 +17,9 @@ How a reservation goes:
 4. A row is missing: somebody was faster, or hours were changed. Roll back to the savepoint, which frees the locks, and
    go to 1, where the lost resource is no longer a candidate. No candidates left: the time is taken.
 
-A move has allocations already. It locks the old resources together with the new ones in one statement, ``ORDER BY id
-FOR NO KEY UPDATE``, waiting, before it touches a row; then 3 and 4.
+A move has allocations already. Before it touches a row it locks the old resources together with the new ones in one
+statement, as in 1 and 2: all that are free of locks, else it lets go, waits together with the others, and queues
+(``ORDER BY id``) the third time; then 3 and 4.
 """
 
 from collections.abc import Sequence
@@ -91,6 +92,7 @@ _PICK = "SELECT need.kind, c.id FROM unnest(%(kinds)s::text[]) AS need(kind) LEF
 PICK_UNLOCKED = _PICK.format(candidates=_CANDIDATES.format(lock="FOR NO KEY UPDATE OF r SKIP LOCKED"))
 PICK = _PICK.format(candidates=_CANDIDATES.format(lock=""))
 LOCK = "SELECT id FROM providers_resource WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
+LOCK_UNLOCKED = f"{LOCK} SKIP LOCKED"
 WAIT = "SELECT id FROM providers_resource WHERE id = ANY(%s::bigint[]) ORDER BY id FOR SHARE"
 INSERT = """
     INSERT INTO bookings_allocation (booking_id, resource_id, during, is_live)
@@ -125,6 +127,13 @@ def take(ask: Ask) -> tuple[int, ...]:
     raise SlotTakenError(_message(ask))
 
 
+def refuse_taken(service: Service, span: interval.Span, resource: Resource | None = None) -> None:
+    """Raise SlotTakenError when the time can be seen to be taken. Locks nothing, so a yes is only a forecast."""
+    ask = Ask(0, service, *span, resource)
+    if _complete(_rows(PICK, _parameters(ask))) is None:
+        raise SlotTakenError(_message(ask))
+
+
 def release(booking: Booking) -> None:
     """Give the resources free. The caller holds the booking; no resource needs a lock for that."""
     Allocation.objects.filter(booking_id=booking.pk, is_live=True).update(is_live=False)
@@ -140,9 +149,7 @@ def _choose(ask: Ask, parameters: dict[str, object], savepoint: str, *, in_queue
     if settings.DISABLE_BOOKING_LOCKS:
         return _complete(_rows(PICK, parameters))
     if ask.old:
-        if chosen := _complete(_rows(PICK, parameters)):
-            _rows(LOCK, [[*chosen, *ask.old]])
-        return chosen
+        return _choose_for_move(ask, parameters, savepoint, in_queue=in_queue)
     picked = _rows(PICK_UNLOCKED, parameters)
     if chosen := _complete(picked):
         return chosen
@@ -153,6 +160,24 @@ def _choose(ask: Ask, parameters: dict[str, object], savepoint: str, *, in_queue
         _rows(LOCK if in_queue else WAIT, [list(wanted)])
         return wanted if in_queue else ()
     return None
+
+
+def _choose_for_move(
+    ask: Ask, parameters: dict[str, object], savepoint: str, *, in_queue: bool
+) -> tuple[int, ...] | None:
+    """Do the same for a booking that has resources: they are locked together with those that it gets."""
+    wanted = _complete(_rows(PICK, parameters))
+    if wanted is None:
+        return None
+    rows = sorted({*wanted, *ask.old})
+    if in_queue:
+        _rows(LOCK, [rows])
+        return wanted
+    if len(_rows(LOCK_UNLOCKED, [rows])) == len(rows):
+        return wanted
+    transaction.savepoint_rollback(savepoint)
+    _rows(WAIT, [rows])
+    return ()
 
 
 def _insert(ask: Ask, chosen: tuple[int, ...], parameters: dict[str, object]) -> bool:

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import connection, transaction
 
 from accounts.models import User
 from bookings import permissions
 from bookings.domain import allocations, cancellation, events
 from bookings.models import Booking
+from bookings.models.booking import BookingQuerySet
 from bookings.states import (
     FINAL_STATES,
     Action,
@@ -34,6 +36,7 @@ ANSWER_WITHIN = timedelta(hours=settings.REQUEST_ANSWER_HOURS)
 ANSWER_BEFORE_START = timedelta(hours=1)
 FORGOTTEN_AFTER_START = timedelta(hours=24)
 COMPLETE_AFTER_END = timedelta(days=2)
+ROUNDS_TOGETHER = 2  # see begin
 # While nobody can pay, a hold is kept a little longer each time it runs out.
 MORE_TIME = timedelta(minutes=5)
 MOST_MORE_TIME = timedelta(hours=2)
@@ -182,9 +185,59 @@ def begin(booking: Booking, action: Action, *, by: User | None) -> Step:
     """Lock the booking, read it again, and check that ``by`` (None: the system) may take ``action`` in its state.
 
     Raises NotAllowed when the action is not theirs in any state, InvalidTransition when not in this one.
+
+    Of many at once those who lose are not kept in a queue: who finds the row locked waits for the end of that
+    transaction with all others (``FOR SHARE``), looks, and tries again only if the action is still possible. After two
+    such rounds it queues.
     """
+    teams = frozenset[int]() if by is None else permissions.teams_of(by, booking)
+    for _ in range(ROUNDS_TOGETHER):
+        if _lock_at_once(booking):
+            return _step(booking, action, by, teams)
+        savepoint = transaction.savepoint()
+        booking.state = _state_when_free(booking)
+        _step(booking, action, by, teams)
+        transaction.savepoint_rollback(savepoint)
     lock(booking)
-    sides = (Side.SYSTEM,) if by is None else permissions.sides_of(by, booking)
+    return _step(booking, action, by, teams)
+
+
+def lock(booking: Booking) -> None:
+    """Hold the booking's row until the end of the transaction, and read it again with what every step needs."""
+    rows = _rows()
+    if not settings.DISABLE_BOOKING_LOCKS:
+        rows = rows.select_for_update(of=("self",), no_key=True)
+    booking.refresh_from_db(from_queryset=rows)
+
+
+def _lock_at_once(booking: Booking) -> bool:
+    """Do as ``lock``, unless another transaction holds the row."""
+    if settings.DISABLE_BOOKING_LOCKS:
+        lock(booking)
+        return True
+    try:
+        booking.refresh_from_db(from_queryset=_rows().select_for_update(of=("self",), no_key=True, skip_locked=True))
+    except Booking.DoesNotExist:
+        return False
+    return True
+
+
+def _state_when_free(booking: Booking) -> BookingState:
+    """Wait until nobody holds the row, and return the state that it has then."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT state FROM bookings_booking WHERE id = %s FOR SHARE", [booking.pk])
+        row: tuple[str] = cursor.fetchone()
+    return BookingState(row[0])
+
+
+def _rows() -> BookingQuerySet:
+    return Booking.objects.select_related(
+        "service__branch", "service__provider", "provider", "owner", "invoice", "quote"
+    )
+
+
+def _step(booking: Booking, action: Action, by: User | None, teams: frozenset[int]) -> Step:
+    sides = (Side.SYSTEM,) if by is None else permissions.sides_of(by, booking, teams=teams)
     theirs = [side for side in sides if permissions.is_sides_action(action, side)]
     if not theirs:
         raise NotAllowed
@@ -193,16 +246,6 @@ def begin(booking: Booking, action: Action, *, by: User | None) -> Step:
         if source in sources(action, side):
             return Step(action, side, source, by)
     raise InvalidTransition(f"This is not possible: the booking's state is “{source.label}”.")
-
-
-def lock(booking: Booking) -> None:
-    """Hold the booking's row until the end of the transaction, and read it again with what every step needs."""
-    rows = Booking.objects.select_related(
-        "service__branch", "service__provider", "provider", "owner", "invoice", "quote"
-    )
-    if not settings.DISABLE_BOOKING_LOCKS:
-        rows = rows.select_for_update(of=("self",), no_key=True)
-    booking.refresh_from_db(from_queryset=rows)
 
 
 def finish(

@@ -1,6 +1,6 @@
 """Quotes: the price and the refund table, computed once and kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -69,16 +69,20 @@ def create(
     addons: Sequence[AddOn] = (),
     promo_code: str = "",
     now: datetime,
+    still_free: Callable[[interval.Span], None] | None = None,
 ) -> Quote:
     """Write a quote that is good for 30 minutes: what it says is what the booking costs, whatever changes meanwhile.
 
     A promo code is looked up and checked; only a reservation uses it up. Raises InvalidInput (400) or DomainError (409)
-    with the reason why this cannot be booked. Does not say that the time is still free: only a reservation can.
+    with the reason why this cannot be booked. Does not say that the time is still free: only a reservation can;
+    ``still_free`` is asked before anything is written, and raises.
     """
     start, end = interval.for_request(service, starts_at, ends_at)
     _check_pets(owner, pets)
     _check_addons(service, addons)
     problems.refuse(problems.check(service, starts_at=start, ends_at=end, pets=pets, now=now))
+    if still_free is not None:
+        still_free((start, end))
     asked = _Asked(service, (start, end), len(pets), addons)
     price = asked.price()
     if promo_code:
@@ -139,7 +143,7 @@ def save(
         cancellation=terms.as_json(),
         expires_at=now + LIFE,
     )
-    quote.pets.set(pets)
+    quote.pets.through.objects.bulk_create(quote.pets.through(quote=quote, pet=pet) for pet in pets)
     if addons:
         quote.addons.set(addons)
     QuoteLine.objects.bulk_create(

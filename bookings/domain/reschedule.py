@@ -34,7 +34,7 @@ def move(
     def reserve() -> Booking:
         return _move(booking, span, by=by, resource=resource, now=now)
 
-    return reservation.reserving(booking.service, span, booking.booking_pets.count(), now, reserve)
+    return reservation.reserving(booking.service, span, booking.booking_pets.count, now, reserve)
 
 
 @retried

@@ -20,7 +20,7 @@ from petplace.db import retried
 from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
 from pets.models import Pet
 from providers.choices import PaymentPolicy
-from providers.models import Resource, Service
+from providers.models import AddOn, Resource, Service
 
 # Without the signs that people mix up when they read a reference over the phone.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -53,6 +53,44 @@ def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
         return _book_retried(quote, by=by, now=now, note=note, resource=resource)
 
     return _reserving(quote, now, reserve)
+
+
+def quote_and_book(
+    *,
+    by: User,
+    service: Service,
+    starts_at: datetime,
+    ends_at: datetime | None = None,
+    pets: Sequence[Pet],
+    addons: Sequence[AddOn] = (),
+    promo_code: str = "",
+    note: str = "",
+    resource: Resource | None = None,
+    is_hold: bool = False,
+    now: datetime,
+) -> Booking:
+    """Quote, then ``book`` (or ``hold``), for a client that needs no price first.
+
+    A time that can be seen to be taken is refused before anything is written. Raises what both raise.
+    """
+    check_resource(service, resource)
+
+    def reserve() -> Booking:
+        quote = quotes.create(
+            owner=by,
+            service=service,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            pets=pets,
+            addons=addons,
+            promo_code=promo_code,
+            now=now,
+            still_free=lambda span: allocations.refuse_taken(service, span, resource),
+        )
+        step = _hold_retried if is_hold else _book_retried
+        return step(quote, by=by, now=now, note=note, resource=resource)
+
+    return reserving(service, interval.for_request(service, starts_at, ends_at), lambda: len(pets), now, reserve)
 
 
 @retried
@@ -109,10 +147,12 @@ def take_again(booking: Booking, *, now: datetime) -> Booking:
 
 
 def _reserving(quote: Quote, now: datetime, reserve: Callable[[], R]) -> R:
-    return reserving(quote.service, (quote.starts_at, quote.ends_at), quote.pets.count(), now, reserve)
+    return reserving(quote.service, (quote.starts_at, quote.ends_at), quote.pets.count, now, reserve)
 
 
-def reserving(service: Service, span: interval.Span, pet_count: int, now: datetime, reserve: Callable[[], R]) -> R:
+def reserving(
+    service: Service, span: interval.Span, pet_count: Callable[[], int], now: datetime, reserve: Callable[[], R]
+) -> R:
     """Run ``reserve``. When the time is taken by holds that have run out, end them and run it again.
 
     What it raises in the end carries the nearest free times; they are looked up after the transaction has failed, so
@@ -128,7 +168,7 @@ def reserving(service: Service, span: interval.Span, pet_count: int, now: dateti
         except allocations.SlotTakenError as error:
             taken = error
     nights = interval.nights(*span, service.branch.zone) if service.is_overnight else 1
-    found = slots.alternatives(service, near=span[0], pets=pet_count, now=now, limit=ALTERNATIVES, nights=nights)
+    found = slots.alternatives(service, near=span[0], pets=pet_count(), now=now, limit=ALTERNATIVES, nights=nights)
     taken.extra["alternatives"] = [{"start": slot.start.isoformat(), "end": slot.end.isoformat()} for slot in found]
     raise taken
 
