@@ -7,7 +7,14 @@ class MessagingConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.domain import closing, events
-        from messaging import account_events, chat_events, chat_kinds, provider_events
+        from messaging import (
+            account_events,
+            chat_events,
+            chat_kinds,
+            contact_events,
+            contact_kinds,
+            provider_events,
+        )
         from providers.domain import applications, team
 
         events.listeners.append(account_events.tell)
@@ -17,3 +24,7 @@ class MessagingConfig(AppConfig):
         chat_kinds.declare()
         team.joined.append(chat_events.joined)
         team.left.append(chat_events.left)
+        contact_kinds.declare()
+        events.listeners.append(contact_events.account_changed)
+        closing.forgetters.append(contact_events.forget)
+        contact_events.connect()

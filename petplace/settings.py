@@ -249,8 +249,45 @@ EMAIL_HOST_PASSWORD = EMAIL_CONFIG.get("EMAIL_HOST_PASSWORD") or ""
 EMAIL_USE_TLS = bool(EMAIL_CONFIG.get("EMAIL_USE_TLS", False))
 EMAIL_USE_SSL = bool(EMAIL_CONFIG.get("EMAIL_USE_SSL", False))
 EMAIL_TIMEOUT = 10
+# SendGrid instead of SMTP, over anymail (which maintains the adapters of other services better: docs/operations.md).
+SENDGRID_API_KEY = env.str("SENDGRID_API_KEY", default="")
+SENDGRID_WEBHOOK_KEY = env.str("SENDGRID_WEBHOOK_KEY", default="")
+SENDGRID_WEBHOOK_SECRET = env.str("SENDGRID_WEBHOOK_SECRET", default="")
+ANYMAIL = {
+    "SENDGRID_API_KEY": SENDGRID_API_KEY,
+    "SENDGRID_API_URL": f"{env.str('SENDGRID_API_BASE', default='https://api.sendgrid.com').rstrip('/')}/v3/",
+    "REQUESTS_TIMEOUT": EMAIL_TIMEOUT,
+}
+if SENDGRID_WEBHOOK_KEY:
+    ANYMAIL["SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY"] = SENDGRID_WEBHOOK_KEY
+if SENDGRID_WEBHOOK_SECRET:
+    ANYMAIL["WEBHOOK_SECRET"] = SENDGRID_WEBHOOK_SECRET
+if SENDGRID_API_KEY:
+    EMAIL_BACKEND = "anymail.backends.sendgrid.EmailBackend"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Pet Place <no-reply@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# --- Text messages and push ---------------------------------------------------------------------
+
+# How long one call to a service of these may take, all in all.
+CHANNEL_TIMEOUT_SECONDS = env.float("CHANNEL_TIMEOUT_SECONDS", default=5.0)
+SMS_API_BASE = env.str("SMS_API_BASE", default="https://api.twilio.com").rstrip("/")
+SMS_CALLBACK_URL = env.str("SMS_CALLBACK_URL", default=f"{SITE_URL.rstrip('/')}/api/v1/webhooks/twilio/")
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
+TWILIO_FROM = env.str("TWILIO_FROM", default="")
+TWILIO_MESSAGING_SERVICE_SID = env.str("TWILIO_MESSAGING_SERVICE_SID", default="")
+# Web push; outside production a key is made once and kept in the data folder.
+VAPID_PRIVATE_KEY = env.str("VAPID_PRIVATE_KEY", default="")
+VAPID_SUBJECT = env.str("VAPID_SUBJECT", default="")
+# The only push services that browsers may name; empty: any with a public address.
+WEB_PUSH_HOSTS = env.list("WEB_PUSH_HOSTS", default=[])
+PUSH_ALLOW_PRIVATE = env.bool("PUSH_ALLOW_PRIVATE", default=False)
+if PUSH_ALLOW_PRIVATE and IS_PRODUCTION:
+    raise ImproperlyConfigured("PUSH_ALLOW_PRIVATE is for tests: in production anybody could reach your own network.")
+# Apps, over Firebase: the service account's JSON, or the path of its file. Needs requirements-fcm.txt.
+FCM_SERVICE_ACCOUNT = env.str("FCM_SERVICE_ACCOUNT", default="")
+PUSH_API_BASE = env.str("PUSH_API_BASE", default="https://fcm.googleapis.com").rstrip("/")
 
 # --- REST API -----------------------------------------------------------------------------------
 
@@ -422,6 +459,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:", *_tile_origins],
         "font-src": [SELF],
         "connect-src": [SELF, *_payment_sources.get("connect-src", [])],
+        "worker-src": [SELF],
+        "manifest-src": [SELF],
         "frame-src": _payment_sources.get("frame-src") or [NONE],
         "object-src": [NONE],
         "base-uri": [SELF],

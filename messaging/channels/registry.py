@@ -10,6 +10,8 @@ from messaging.choices import Channel
 # One line for each way out; the class is made anew for each pass and reads the settings then.
 ADAPTERS: dict[Channel, str] = {
     Channel.EMAIL: "messaging.channels.email.EmailAdapter",
+    Channel.SMS: "messaging.channels.sms.SmsAdapter",
+    Channel.PUSH: "messaging.channels.push.PushAdapter",
 }
 
 

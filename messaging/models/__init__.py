@@ -10,6 +10,7 @@ from messaging.models.conversation import (
     Seat,
     StaffLook,
 )
+from messaging.models.device import Device, DeviceKind
 from messaging.models.live import LiveEvent
 from messaging.models.notification import Delivery, Notification, NotificationQuerySet
 from messaging.models.outbox import OutboxMessage
@@ -24,6 +25,8 @@ __all__ = [
     "Conversation",
     "Delivery",
     "DeliveryState",
+    "Device",
+    "DeviceKind",
     "LiveEvent",
     "Message",
     "Notification",

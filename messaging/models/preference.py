@@ -48,6 +48,8 @@ class ContactSettings(models.Model):
     phone_state = models.CharField(max_length=12, choices=PhoneState, default=PhoneState.UNKNOWN, blank=True)
     email_bounced_at = models.DateTimeField(null=True, blank=True)
     email_bounce_reason = models.CharField(max_length=300, blank=True)
+    # When the person asked to try the address again: reports of older mails no longer count.
+    email_retried_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "contact settings"
