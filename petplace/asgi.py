@@ -3,11 +3,14 @@
 import os
 import threading
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "petplace.settings")
-os.environ.setdefault("DATABASE_POOL_SIZE", "8")
-application = get_asgi_application()
+django.setup(set_prefix=False)
+
+from petplace.threaded import ThreadedHandler  # noqa: E402
+
+application = ThreadedHandler()
 
 # The index of place names takes a second to build: not in the time of the first visitor.
 from providers.domain import places  # noqa: E402
