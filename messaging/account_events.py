@@ -6,8 +6,10 @@ from django.urls import reverse
 
 from accounts.domain.events import AccountEvent
 from accounts.models import User
+from messaging.choices import Channel
 from messaging.domain import notify
-from messaging.models import Notification
+from messaging.kinds import PEOPLE, Kind, Urgency
+from messaging.models import ContactSettings, Notification, Preference
 
 TEXTS = {
     AccountEvent.TOKEN_REUSED: (
@@ -21,6 +23,13 @@ TEXTS = {
         "page and write to us.",
     ),
 }
+KINDS = tuple(
+    Kind(f"account_{event}", label, "account", PEOPLE, offered=(Channel.SMS,), urgency=Urgency.URGENT, is_mutable=False)
+    for event, label in (
+        (AccountEvent.TOKEN_REUSED, "An app was signed out to protect you"),
+        (AccountEvent.PASSWORD_CHANGED, "Your password was changed"),
+    )
+)
 
 
 def tell(user: User, event: AccountEvent, now: datetime) -> None:
@@ -32,4 +41,5 @@ def tell(user: User, event: AccountEvent, now: datetime) -> None:
 
 def forget(user: User, now: datetime) -> None:
     """Nothing more is sent to someone who closed the account."""
-    Notification.objects.filter(user=user).delete()
+    for model in (Notification, Preference, ContactSettings):
+        model.objects.filter(user=user).delete()

@@ -13,10 +13,12 @@ class MessagingConfig(AppConfig):
             chat_kinds,
             contact_events,
             contact_kinds,
+            kinds,
             provider_events,
         )
         from providers.domain import applications, team
 
+        kinds.register(*account_events.KINDS)
         events.listeners.append(account_events.tell)
         closing.forgetters.append(account_events.forget)
         closing.forgetters.append(chat_events.forget)

@@ -68,7 +68,7 @@ def _write(
     body: str,
     *,
     url: str,
-    channels: tuple[Channel, ...] = (Channel.IN_APP, Channel.EMAIL),
+    channels: tuple[Channel, ...] | None = None,
 ) -> None:
     for person in people:
         notify(

@@ -7,9 +7,13 @@ from accounts.models import User
 
 
 def zone_of(user: User) -> ZoneInfo:
-    """Return the person's zone; UTC where the rules of this machine do not know it (any more)."""
+    return zone_named(user.time_zone)
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return that zone; UTC where the rules of this machine do not know it (any more)."""
     try:
-        return ZoneInfo(user.time_zone)
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
 

@@ -6,10 +6,10 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        from messaging.domain import outbox
+        from messaging.domain import rendering
         from payments import kinds
         from payments.domain import series
         from payments.views.files import attached
 
         kinds.declare()
-        outbox.register_attachments(series.MAIL_KIND, attached)
+        rendering.register_attachments(series.MAIL_KIND, attached)

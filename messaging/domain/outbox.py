@@ -1,50 +1,72 @@
-"""Carrying notifications to people: lease a row, send outside any transaction, mark it.
+"""Carrying notifications to people: lease a row, look once more, send outside any transaction, mark it.
 
 A message is sent at least once and recorded exactly once. A sender that dies between sending and marking leaves its
 lease to run out, and the row is sent again under the same Message-ID, so that mail programs and people can tell a
 double. (Marking first loses messages: 25 of 400 in a study with fifty kills.)
+
+Steps for one row, none of them inside a transaction that lasts:
+1. ``_lease`` takes the oldest free row of a channel; the attempt counts from here.
+2. It is rendered from what is true now, and the channel's connection is opened.
+3. ``_hand_over``, one statement: the point of no return. Who cancelled, moved or closed before is not written to.
+4. The channel's call, at once. 5. ``_mark_sent`` or ``_note_failure``.
 """
 
+import json
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from smtplib import SMTPRecipientsRefused
-from urllib.parse import urlsplit
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
-from django.core.mail.backends.base import BaseEmailBackend
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
-from django.template.loader import render_to_string
 
-from messaging.models import Channel, Delivery, DeliveryState, Notification
+from messaging import kinds
+from messaging.channels import registry
+from messaging.channels.base import (
+    Attachment,
+    ChannelAdapter,
+    ChannelAwayError,
+    NoAddressError,
+    Parcel,
+    Receipt,
+    RefusedError,
+    SendingError,
+)
+from messaging.choices import LEFT, Channel, DeliveryState
+from messaging.domain import preferences, rendering
+from messaging.domain.rendering import message_id, register_attachments
+from messaging.models import Delivery
+from petplace.db import sqlstate
 from petplace.errors import InvalidTransition
 
-logger = logging.getLogger(__name__)
+__all__ = ["Attachment", "Outcome", "deliver_due", "message_id", "register_attachments", "send_again"]
 
-# Longer than a mail can take: each step of the talk with the mail server ends after EMAIL_TIMEOUT.
+logger = logging.getLogger(__name__)
+# One JSON object for each delivery that was given up: for whoever watches the logs.
+dead_letters = logging.getLogger("messaging.dead")
+
+# Longer than one message can take: each step of the talk with a server ends after ten seconds.
 LEASE = timedelta(minutes=2)
 FIRST_WAIT = timedelta(seconds=15)
 LONGEST_WAIT = timedelta(hours=2)
 MAX_ATTEMPTS = 12  # with these waits about six hours
+# While a server is away its rows look for it so often, so that all leave soon after its return.
+AWAY_WAIT = timedelta(minutes=5)
+AWAY_AT_MOST = timedelta(days=3)
+# And a process leaves the channel alone for so long: a server that does not answer costs a worker ten seconds.
+AWAY_PAUSE = timedelta(seconds=10)
+LOCK_NOT_AVAILABLE = "55P03"
+
 TOO_LATE = "Too late to be of use."
 ACCOUNT_CLOSED = "The account is closed."
+NO_CREDENTIALS = "This channel is not set up."
+READ_MEANWHILE = "Read in the app before it was sent."
 
+# Push and text messages first: people wait for them, and a mail server takes longest.
+ORDER = (Channel.PUSH, Channel.SMS, Channel.EMAIL)
 
-@dataclass(frozen=True)
-class Attachment:
-    """A file that goes with a mail."""
-
-    name: str
-    content: bytes
-    content_type: str
-
-
-Attach = Callable[[Notification], list[Attachment]]
-_attachers: dict[str, Attach] = {}
+_away: dict[Channel, datetime] = {}
 
 
 @dataclass
@@ -52,59 +74,125 @@ class Outcome:
     """What one pass did."""
 
     sent: int = 0
+    kept: int = 0
     failed: int = 0
     dead: int = 0
+    skipped: int = 0
     too_late: int = 0
 
     def __str__(self) -> str:
         return ", ".join(f"{getattr(self, field.name)} {field.name}" for field in fields(self))
 
 
-class MailServerAwayError(Exception):
-    """The server, not the message, is the trouble: the rest of the pass would fail alike."""
+@dataclass
+class Pass:
+    """One walk over what is due. ``clock`` goes on while it lasts; what is written carries its beginning."""
+
+    now: datetime
+    outcome: Outcome
+    started: float = field(default_factory=time.monotonic)
+
+    def clock(self) -> datetime:
+        return self.now + timedelta(seconds=time.monotonic() - self.started)
 
 
-def register_attachments(kind: str, attach: Attach) -> None:
-    """Let ``attach`` make the files of mails about notifications of ``kind``; called once, when an app is ready.
+@dataclass
+class Desk:
+    """One channel in a pass, and its connection."""
 
-    They are made when the mail is sent, so nothing waits in the database twice, and a retry makes them again.
-    """
-    _attachers[kind] = attach
+    channel: Channel
+    adapter: ChannelAdapter
+    is_open: bool = False
+
+    def send(self, parcel: Parcel, may_go: Callable[[], bool]) -> Receipt | None:
+        """Send with the connection open; None when it may not go any more."""
+        if not self.is_open:
+            self.adapter.open()
+            self.is_open = True
+        return self.adapter.send(parcel) if may_go() else None
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            self.adapter.close()
 
 
 def deliver_due(*, now: datetime, seconds: float = 4.0, limit: int = 500) -> Outcome:
-    """Send what is due, oldest first, for about ``seconds`` (so that a worker can stop soon) or ``limit`` mails.
+    """Send what is due, oldest first, for about ``seconds`` (so that a worker can stop soon) or ``limit`` messages.
 
-    Safe to run many times at once: rows in other hands are passed over (``SKIP LOCKED`` and the lease). A failed row
-    waits longer each time and is given up after ``MAX_ATTEMPTS``; a mail server that is away ends the pass, so an
-    outage costs few rows an attempt and the others go out as soon as it is back.
+    The channels take turns, so that a slow one does not hold up the others. Safe to run many times at once: rows in
+    other hands are passed over (``SKIP LOCKED`` and the lease). A failed row waits longer each time and is given up
+    after ``MAX_ATTEMPTS``; a server that is away ends its channel's part of the pass, so an outage costs few rows an
+    attempt, none its life, and all go out soon after it is back.
     """
-    outcome = Outcome(too_late=_drop_useless(now), sent=_deliver_in_app(now))
-    deadline = time.monotonic() + seconds
-    connection: BaseEmailBackend | None = None
+    walk = Pass(now, Outcome(too_late=_drop_useless(now), sent=_deliver_in_app(now)))
+    desks = _desks(walk)
     try:
-        while limit > 0 and time.monotonic() < deadline and (delivery := _lease(now)) is not None:
-            limit -= 1
-            if not delivery.notification.user.is_active:
-                _drop(delivery, ACCOUNT_CLOSED)
-                continue
-            try:
-                connection = connection or _open_connection()
-                _send(delivery, connection)
-            except DatabaseError:
-                raise  # the lease runs out, and the row is tried again
-            except Exception as error:
-                _note_failure(delivery, error, now=now, outcome=outcome)
-                if isinstance(error, MailServerAwayError):
-                    break
-                _close(connection)
-                connection = None
-            else:
-                _mark_sent(delivery, now=now)
-                outcome.sent += 1
+        while desks:
+            for desk in desks.copy():
+                is_over = limit <= 0 or time.monotonic() - walk.started >= seconds
+                delivery = None if is_over else _lease(desk.channel, now)
+                limit -= delivery is not None
+                if delivery is None or not _carry(delivery, desk, walk):
+                    desk.close()
+                    desks.remove(desk)
     finally:
-        _close(connection)
-    return outcome
+        for desk in desks:
+            desk.close()
+    return walk.outcome
+
+
+def _desks(walk: Pass) -> list[Desk]:
+    """Return the channels of this pass. What waits for one that is not set up here is marked as not sent."""
+    found = []
+    for channel in ORDER:
+        adapter = registry.adapter(channel)
+        if adapter is None:
+            walk.outcome.skipped += _skip_all(channel, walk.now)
+        elif not (channel in _away and _away[channel] <= walk.now < _away[channel] + AWAY_PAUSE):
+            found.append(Desk(channel, adapter))
+    return found
+
+
+def _carry(delivery: Delivery, desk: Desk, walk: Pass) -> bool:
+    """Bring one leased row to an end, or let it wait. Returns False when the channel has had enough for this pass."""
+    try:
+        parcel = _prepare(delivery, walk)
+        receipt = desk.send(parcel, lambda: _hand_over(delivery, walk)) if parcel is not None else None
+    except (OperationalError, InterfaceError) as error:
+        if sqlstate(error) != LOCK_NOT_AVAILABLE:
+            raise  # the database is away: the lease runs out, and the row is tried again
+        logger.warning("Delivery %s is being changed by somebody; it waits", delivery.uid)
+    except Exception as error:
+        _note_failure(delivery, error, walk)
+        if isinstance(error, ChannelAwayError):
+            _away[desk.channel] = walk.now
+            return False
+        if not isinstance(error, RefusedError | NoAddressError):
+            desk.close()  # who knows what state the talk with the server is in
+    else:
+        if receipt is not None:
+            _mark_sent(delivery, receipt, walk)
+    return True
+
+
+def _prepare(delivery: Delivery, walk: Pass) -> Parcel | None:
+    """Render a row that may go out now. One that may not is put away, and None returned."""
+    notification = delivery.notification
+    user, kind = notification.user, kinds.get(notification.kind)
+    if not user.is_active:
+        return _put_away(delivery, DeliveryState.CANCELLED, ACCOUNT_CLOSED, walk)
+    reach = preferences.reach([user.pk], [kind.name], now=walk.now)[user.pk]
+    if reach.refuses(kind, delivery.channel):
+        return _put_away(delivery, DeliveryState.SKIPPED, preferences.OPTED_OUT, walk)
+    if obstacle := reach.obstacle(delivery.channel):
+        return _put_away(delivery, DeliveryState.SKIPPED, obstacle, walk)
+    if kind.digest_minutes and notification.read_at is not None:
+        return _put_away(delivery, DeliveryState.SKIPPED, READ_MEANWHILE, walk)
+    if quiet_until := reach.quiet_until(kind, delivery.channel, walk.now):
+        _mine(delivery).update(due_at=quiet_until, leased_until=None, attempts=F("attempts") - 1)
+        return None
+    return rendering.parcel(delivery, now=walk.now) or _put_away(delivery, DeliveryState.SKIPPED, READ_MEANWHILE, walk)
 
 
 @transaction.atomic
@@ -113,41 +201,10 @@ def send_again(delivery: Delivery, *, now: datetime) -> Delivery:
     delivery = Delivery.objects.select_for_update().get(pk=delivery.pk)
     if delivery.state != DeliveryState.DEAD:
         raise InvalidTransition("Only a delivery that was given up can be sent again.")
-    delivery.state, delivery.attempts, delivery.due_at = DeliveryState.WAITING, 0, now
-    delivery.leased_until = None
-    delivery.save(update_fields=["state", "attempts", "due_at", "leased_until"])
+    delivery.state, delivery.attempts, delivery.outages, delivery.due_at = DeliveryState.WAITING, 0, 0, now
+    delivery.leased_until = delivery.sent_at = delivery.handed_at = None
+    delivery.save(update_fields=["state", "attempts", "outages", "due_at", "leased_until", "sent_at", "handed_at"])
     return delivery
-
-
-def message_id(delivery: Delivery) -> str:
-    """Return the same Message-ID for every attempt, so that a double can be recognized."""
-    return f"<{delivery.uid}@{urlsplit(settings.SITE_URL).hostname or 'localhost'}>"
-
-
-def build_mail(delivery: Delivery, connection: BaseEmailBackend | None = None) -> EmailMultiAlternatives:
-    """Render a delivery as text and HTML. Line breaks in a title (a pet's name may be in it) become spaces."""
-    notification = delivery.notification
-    subject = " ".join(notification.title.split())
-    path = notification.url
-    context = {
-        "title": subject,
-        "body": notification.body,
-        "link": f"{settings.SITE_URL.rstrip('/')}{path}" if path.startswith("/") else path,
-        "name": notification.user.get_short_name(),
-        "site_url": settings.SITE_URL,
-    }
-    mail = EmailMultiAlternatives(
-        subject=subject,
-        body=render_to_string("messaging/email/notification.txt", context),
-        to=[notification.user.email],
-        headers={"Message-ID": message_id(delivery), "Auto-Submitted": "auto-generated"},
-        connection=connection,
-    )
-    mail.attach_alternative(render_to_string("messaging/email/notification.html", context), "text/html")
-    attach = _attachers.get(notification.kind)
-    for file in attach(notification) if attach else []:
-        mail.attach(file.name, file.content, file.content_type)
-    return mail
 
 
 def _free(now: datetime) -> QuerySet[Delivery]:
@@ -157,11 +214,29 @@ def _free(now: datetime) -> QuerySet[Delivery]:
     )
 
 
+def _mine(delivery: Delivery) -> QuerySet[Delivery]:
+    """The row while it is still in our hands: ``attempts`` and the lease change with every new holder."""
+    return Delivery.objects.filter(
+        pk=delivery.pk,
+        state=DeliveryState.WAITING,
+        attempts=delivery.attempts,
+        leased_until=delivery.leased_until,
+    )
+
+
 def _drop_useless(now: datetime) -> int:
-    rows = _free(now).filter(channel=Channel.EMAIL, notification__useless_after__lte=now)
+    rows = _free(now).filter(channel__in=ORDER, notification__useless_after__lte=now)
+    return _set_all(rows, DeliveryState.LATE, TOO_LATE)
+
+
+def _skip_all(channel: Channel, now: datetime) -> int:
+    return _set_all(_free(now).filter(channel=channel), DeliveryState.SKIPPED, NO_CREDENTIALS)
+
+
+def _set_all(rows: QuerySet[Delivery], state: DeliveryState, why: str) -> int:
     ids = rows.select_for_update(skip_locked=True, of=("self",)).values("pk")
     with transaction.atomic():
-        return Delivery.objects.filter(pk__in=ids).update(state=DeliveryState.CANCELLED, last_error=TOO_LATE)
+        return Delivery.objects.filter(pk__in=ids).update(state=state, last_error=why)
 
 
 def _deliver_in_app(now: datetime) -> int:
@@ -174,11 +249,11 @@ def _deliver_in_app(now: datetime) -> int:
 
 
 @transaction.atomic
-def _lease(now: datetime) -> Delivery | None:
-    """Take the oldest free mail. The attempt counts from here, so a row that kills its worker is given up, too."""
+def _lease(channel: Channel, now: datetime) -> Delivery | None:
+    """Take the oldest free row. The attempt counts from here, so a row that kills its worker is given up, too."""
     delivery = (
         _free(now)
-        .filter(channel=Channel.EMAIL)
+        .filter(channel=channel)
         .select_related("notification__user")
         .select_for_update(skip_locked=True, of=("self",))
         .order_by("due_at", "pk")
@@ -192,63 +267,103 @@ def _lease(now: datetime) -> Delivery | None:
     return delivery
 
 
-def _open_connection() -> BaseEmailBackend:
-    connection = get_connection()
-    try:
-        connection.open()
-    except Exception as error:
-        raise MailServerAwayError(_sentence(error)) from error
-    return connection
+# Every condition on the delivery stands on the row that is updated: whoever waits here for somebody else's change of
+# it checks them again on the new row. Django would put them into a subquery, where the old row would pass.
+HAND_OVER = """
+    UPDATE messaging_delivery AS d SET handed_at = %(clock)s
+    FROM messaging_notification AS n
+    WHERE d.id = %(pk)s AND n.id = d.notification_id
+      AND d.state = 'waiting' AND d.attempts = %(attempts)s AND d.leased_until = %(lease)s
+      AND n.cancelled_at IS NULL AND (n.useless_after IS NULL OR n.useless_after > %(clock)s)
+"""
 
 
-def _close(connection: BaseEmailBackend | None) -> None:
-    if connection is not None:
-        try:
-            connection.close()
-        except Exception:
-            logger.debug("The mail server had closed the connection first.", exc_info=True)
+def _hand_over(delivery: Delivery, walk: Pass) -> bool:
+    """Say whether the row may still go; once this has committed it counts as gone."""
+    values = {
+        "pk": delivery.pk,
+        "attempts": delivery.attempts,
+        "lease": delivery.leased_until,
+        "clock": walk.clock(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(HAND_OVER, values)
+        if cursor.rowcount:
+            return True
+    useless_after = delivery.notification.useless_after
+    if useless_after is not None and useless_after <= values["clock"]:
+        walk.outcome.too_late += _mine(delivery).update(
+            state=DeliveryState.LATE, leased_until=None, last_error=TOO_LATE
+        )
+    return False
 
 
-def _send(delivery: Delivery, connection: BaseEmailBackend) -> None:
-    mail = build_mail(delivery, connection)
-    if mail.send() != 1:
-        raise RuntimeError("The mail backend accepted no message.")
-
-
-def _mark_sent(delivery: Delivery, *, now: datetime) -> None:
+def _mark_sent(delivery: Delivery, receipt: Receipt, walk: Pass) -> None:
     """Record it, also where it was taken back while it was under way: it did go out. A second mark changes nothing."""
-    Delivery.objects.filter(pk=delivery.pk).exclude(state=DeliveryState.SENT).update(
-        state=DeliveryState.SENT, sent_at=now, leased_until=None, last_error=""
-    )
+    done = Delivery.objects.filter(pk=delivery.pk).exclude(state__in=[*LEFT, DeliveryState.OUTBOX])
+    reached = [*delivery.reached, *(one for one in receipt.reached if one not in delivery.reached)]
+    if receipt.is_kept:
+        walk.outcome.kept += done.update(state=DeliveryState.OUTBOX, leased_until=None, last_error="")
+    else:
+        walk.outcome.sent += done.update(
+            state=DeliveryState.SENT, sent_at=walk.now, leased_until=None, last_error="", ref=receipt.ref[:200],
+            reached=reached,
+        )  # fmt: skip
 
 
-def _drop(delivery: Delivery, reason: str) -> None:
-    Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.WAITING).update(
-        state=DeliveryState.CANCELLED, leased_until=None, last_error=reason
-    )
+def _put_away(delivery: Delivery, state: DeliveryState, why: str, walk: Pass) -> None:
+    _mine(delivery).update(state=state, leased_until=None, last_error=why)
+    walk.outcome.skipped += state == DeliveryState.SKIPPED
 
 
-def _note_failure(delivery: Delivery, error: Exception, *, now: datetime, outcome: Outcome) -> None:
-    """Let the row wait twice as long as the last time, or give it up. ``attempts`` guards against a newer lease."""
-    is_dead = delivery.attempts >= MAX_ATTEMPTS or _is_final(error)
-    wait = min(FIRST_WAIT * 2 ** (delivery.attempts - 1), LONGEST_WAIT)
-    Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.WAITING, attempts=delivery.attempts).update(
+def _note_failure(delivery: Delivery, error: Exception, walk: Pass) -> None:
+    """Let the row wait twice as long as the last time, or give it up. The lease guards against a newer holder."""
+    outcome, why = walk.outcome, _sentence(error)
+    if isinstance(error, NoAddressError):
+        _put_away(delivery, DeliveryState.SKIPPED, str(error), walk)
+        return
+    is_away = isinstance(error, ChannelAwayError)
+    is_dead = isinstance(error, RefusedError)
+    if is_away:
+        is_dead = walk.now - delivery.notification.due_at > AWAY_AT_MOST
+    elif not is_dead:
+        is_dead = delivery.attempts - delivery.outages >= MAX_ATTEMPTS
+    tries = delivery.attempts if is_away else delivery.attempts - delivery.outages
+    wait = min(FIRST_WAIT * 2 ** min(tries - 1, 20), AWAY_WAIT if is_away else LONGEST_WAIT)
+    reached = error.reached if isinstance(error, SendingError) else ()
+    _mine(delivery).update(
         state=DeliveryState.DEAD if is_dead else DeliveryState.WAITING,
-        due_at=delivery.due_at if is_dead else now + wait,
+        due_at=delivery.due_at if is_dead else walk.now + wait,
+        outages=delivery.outages + is_away,
         leased_until=None,
-        last_error=_sentence(error),
+        last_error=why,
+        reached=[*delivery.reached, *(one for one in reached if one not in delivery.reached)],
     )
     if is_dead:
         outcome.dead += 1
-        logger.error("Delivery %s given up after %s attempts: %s", delivery.uid, delivery.attempts, _sentence(error))
+        note_dead(delivery, why)
     else:
         outcome.failed += 1
-        logger.warning("Delivery %s failed, next try in %s: %s", delivery.uid, wait, _sentence(error))
+        logger.warning("Delivery %s failed, next try in %s: %s", delivery.uid, wait, why)
 
 
-def _is_final(error: Exception) -> bool:
-    """Whether the address itself was refused for good (RFC 5321, 4.2.1: 5yz is a permanent answer)."""
-    return isinstance(error, SMTPRecipientsRefused) and all(code >= 500 for code, _ in error.recipients.values())
+def note_dead(delivery: Delivery, why: str) -> None:
+    """Write one line of JSON about a delivery that was given up. The whole error, which may hold an address, is in the
+    row; here is only its name."""
+    line = {
+        "event": "delivery_dead",
+        "delivery": str(delivery.uid),
+        "channel": delivery.channel,
+        "kind": delivery.notification.kind,
+        "attempts": delivery.attempts,
+        "error": why.split(":", 1)[0],
+    }
+    dead_letters.error(json.dumps(line))
+
+
+def due(now: datetime, channels: Sequence[Channel] = tuple(Channel)) -> QuerySet[Delivery]:
+    """What should have gone by now."""
+    return Delivery.objects.filter(state=DeliveryState.WAITING, due_at__lte=now, channel__in=channels)
 
 
 def _sentence(error: Exception) -> str:

@@ -77,6 +77,8 @@ class Delivery(PublicModel):
     state = models.CharField(max_length=10, choices=DeliveryState, default=DeliveryState.WAITING)
     due_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)
+    # How many of the attempts met a server that was away; those do not count towards giving up.
+    outages = models.PositiveSmallIntegerField(default=0)
     leased_until = models.DateTimeField(null=True, blank=True)
     # The point of no return of the last attempt: from here on it may have gone out.
     handed_at = models.DateTimeField(null=True, blank=True)

@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 
-from messaging.domain.outbox import Attachment
+from messaging.channels.base import Attachment
 from messaging.models import Notification
 from payments import documents
 from payments.models import Invoice

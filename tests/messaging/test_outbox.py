@@ -14,7 +14,8 @@ from django.core import mail
 from django.db import OperationalError, connection
 
 from messaging import tasks
-from messaging.domain import cancel, notify, outbox
+from messaging.channels.email import EmailAdapter
+from messaging.domain import cancel, notify, outbox, rendering
 from messaging.models import Channel, Delivery, DeliveryState
 from petplace.errors import InvalidTransition
 from tests.factories import UserFactory
@@ -88,7 +89,7 @@ def test_mail_reaches_a_real_server_as_text_and_html(sink, settings):
 
     outcome = outbox.deliver_due(now=NOW)
 
-    assert str(outcome) == "1 sent, 0 failed, 0 dead, 0 too_late"
+    assert str(outcome) == "1 sent, 0 kept, 0 failed, 0 dead, 0 skipped, 0 too_late"
     [got] = sink.mails
     assert (got["To"], got["Subject"], got["Auto-Submitted"]) == (
         "anna@example.test",
@@ -162,7 +163,7 @@ def test_what_would_come_too_late_is_dropped_and_says_so():
     outcome = outbox.deliver_due(now=NOW + 2 * HOUR)
 
     assert (outcome.too_late, outcome.sent) == (1, 1)
-    assert (fresh(late).state, fresh(late).last_error) == (DeliveryState.CANCELLED, "Too late to be of use.")
+    assert (fresh(late).state, fresh(late).last_error) == (DeliveryState.LATE, "Too late to be of use.")
     assert fresh(in_time).state == DeliveryState.SENT
 
 
@@ -187,7 +188,7 @@ def test_server_away_costs_one_attempt_and_all_go_out_when_it_is_back(sink):
     assert [fresh(row).attempts for row in rows] == [1, 0, 0, 0, 0]
     first = fresh(rows[0])
     assert (first.due_at, first.leased_until) == (NOW + 15 * SECOND, None)
-    assert first.last_error.startswith("MailServerAwayError: ")
+    assert first.last_error.startswith("ChannelAwayError: ConnectionRefusedError: ")
 
     sink.start()
     assert outbox.deliver_due(now=NOW + 15 * SECOND).sent == 5
@@ -242,14 +243,14 @@ def test_one_poisoned_row_does_not_stop_the_others(monkeypatch):
     user = UserFactory()
     poisoned = tell(user, "bad")
     good = [tell(user, f"good{number}") for number in range(20)]
-    build = outbox.build_mail
+    render = rendering.parcel
 
-    def build_or_fail(delivery, connection=None):
+    def render_or_fail(delivery, *, now):
         if delivery.pk == poisoned.pk:
             raise ZeroDivisionError("poison")
-        return build(delivery, connection)
+        return render(delivery, now=now)
 
-    monkeypatch.setattr(outbox, "build_mail", build_or_fail)
+    monkeypatch.setattr(rendering, "parcel", render_or_fail)
 
     assert outbox.deliver_due(now=NOW) == outbox.Outcome(sent=20, failed=1)
     assert fresh(poisoned).last_error == "ZeroDivisionError: poison"
@@ -314,7 +315,7 @@ def test_killed_before_sending_loses_nothing(monkeypatch):
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "_send", killed)
+        patch.setattr(EmailAdapter, "send", killed)
         with pytest.raises(KilledError):
             outbox.deliver_due(now=NOW)
 
@@ -326,13 +327,14 @@ def test_killed_before_sending_loses_nothing(monkeypatch):
 @pytest.mark.django_db
 def test_what_is_taken_back_under_way_is_recorded_as_sent(monkeypatch):
     delivery = tell(topic="t:1")
-    send = outbox._send
+    send = EmailAdapter.send
 
-    def send_and_take_back(row, server):
-        send(row, server)
+    def send_and_take_back(adapter, parcel):
+        receipt = send(adapter, parcel)
         cancel(topic="t:1", kind="test", now=NOW)
+        return receipt
 
-    monkeypatch.setattr(outbox, "_send", send_and_take_back)
+    monkeypatch.setattr(EmailAdapter, "send", send_and_take_back)
     outbox.deliver_due(now=NOW)
 
     assert (fresh(delivery).state, fresh(delivery).sent_at) == (DeliveryState.SENT, NOW)
@@ -342,11 +344,11 @@ def test_what_is_taken_back_under_way_is_recorded_as_sent(monkeypatch):
 def test_what_is_taken_back_while_it_fails_stays_taken_back(monkeypatch):
     delivery = tell(topic="t:1")
 
-    def take_back_and_fail(row, server):
+    def take_back_and_fail(adapter, parcel):
         cancel(topic="t:1", kind="test", now=NOW)
         raise TimeoutError
 
-    monkeypatch.setattr(outbox, "_send", take_back_and_fail)
+    monkeypatch.setattr(EmailAdapter, "send", take_back_and_fail)
     outbox.deliver_due(now=NOW)
 
     assert fresh(delivery).state == DeliveryState.CANCELLED
@@ -402,10 +404,12 @@ def test_control_without_the_lease_mails_go_out_twice(monkeypatch):
     for number in range(40):
         tell(user, f"k{number}")
 
-    def lease_without_lock(now):
-        return outbox._free(now).select_related("notification__user").order_by("due_at", "pk").first()
+    def lease_without_lock(channel, now):
+        rows = outbox._free(now).filter(channel=channel).select_related("notification__user")
+        return rows.order_by("due_at", "pk").first()
 
     monkeypatch.setattr(outbox, "_lease", lease_without_lock)
+    monkeypatch.setattr(outbox, "_hand_over", lambda delivery, walk: True)
 
     assert burst(4) > 40
 
@@ -440,7 +444,7 @@ def test_lost_database_while_noting_leaves_the_lease(monkeypatch):
     def lost(*_args, **_options):
         raise OperationalError("gone")
 
-    monkeypatch.setattr(outbox, "_send", lost)
+    monkeypatch.setattr(EmailAdapter, "send", lost)
 
     with pytest.raises(OperationalError):
         outbox.deliver_due(now=NOW)
