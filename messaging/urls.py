@@ -2,12 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from messaging.views import inbox
+from messaging.views import addresses, devices, inbox
 
 app_name = "messaging"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", inbox.notifications, name="list"),
     path("read-all/", inbox.read_all, name="read_all"),
+    path("devices/", devices.device_list, name="devices"),
+    path("devices/add/", devices.add, name="device_add"),
+    path("devices/forget/", devices.forget, name="device_forget"),
+    path("devices/<uuid:uid>/remove/", devices.remove, name="device_remove"),
+    path("address/", addresses.address, name="address"),
     path("<uuid:uid>/read/", inbox.read, name="read"),
     path("<uuid:uid>/open/", inbox.open_notification, name="open"),
 ]

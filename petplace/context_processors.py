@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from messaging.channels import vapid
 from petplace.templatetags import ui
 from providers.models import Membership
 
@@ -28,4 +29,5 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "IS_DEMO": settings.DEMO,
         "runs_business": runs_business,
         "search_lengths": SEARCH_LENGTHS,
+        "push_key": SimpleLazyObject(vapid.public_key),
     }

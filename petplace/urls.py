@@ -8,8 +8,9 @@ import bookings.provider_urls
 import payments.provider_urls
 import providers.urls
 import reviews.provider_urls
+from bookings.views import offline as offline_views
 from bookings.views import search as search_views
-from petplace import health, views
+from petplace import health, pwa, views
 from petplace.api import views as api_views
 from providers.views import media as provider_media
 from providers.views import public as provider_views
@@ -43,6 +44,10 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("petplace.api.urls")),
     re_path(r"^api/", api_views.not_found),
+    path("manifest.webmanifest", pwa.manifest, name="manifest"),
+    path("sw.js", pwa.service_worker, name="service_worker"),
+    path("offline/", pwa.offline, name="offline"),
+    path("offline/bookings/", offline_views.next_bookings, name="offline_bookings"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

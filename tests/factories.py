@@ -9,6 +9,7 @@ from factory.django import DjangoModelFactory
 from accounts.models import User
 from bookings.domain import lifecycle, quotes, reservation
 from bookings.models import Booking, Quote
+from messaging.models import Device
 from payments.domain import promo_codes
 from payments.models import PromoCode
 from pets.models import CareRecord, Pet, Vaccination
@@ -182,3 +183,24 @@ def manager_of(booking: Booking) -> User:
 def make_promo(code: str = "SPRING", *, provider: Provider | None = None, **fields: Any) -> PromoCode:
     """Return a code of 10 % without limits; the platform's own unless a provider is named."""
     return promo_codes.create(code=code, provider=provider, **({"percent_bp": 1_000} | fields))
+
+
+# --- messaging ----------------------------------------------------------------------------------
+
+# A public key (a point of P-256, here its generator) and a secret as browsers give them.
+DEVICE_KEYS = (
+    "BGsX0fLhLEJH-Lzm5WOkQPJ3A32BLeszoPShOUXYmMKWT-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU",
+    "AAECAwQFBgcICQoLDA0ODw",
+)
+
+
+class DeviceFactory(DjangoModelFactory[Device]):
+    class Meta:
+        model = Device
+
+    user = factory.SubFactory(UserFactory)
+    kind = "webpush"
+    address = factory.Sequence(lambda n: f"https://push.example.test/send/{n}")
+    p256dh, auth = DEVICE_KEYS
+    label = "Firefox on Linux"
+    last_seen_at = LONG_AGO

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from messaging.api import devices, webhooks
 from messaging.api.views import NotificationViewSet
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -11,4 +12,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("notifications/<uuid:id>/", NotificationViewSet.as_view({"get": "retrieve"}), name="api-notification"),
     path("notifications/<uuid:id>/read/", NotificationViewSet.as_view({"post": "read"}), name="api-notification-read"),
+    path("devices/", devices.DeviceViewSet.as_view({"get": "list", "post": "create"}), name="api-devices"),
+    path("devices/push-key/", devices.PushKeyView.as_view(), name="api-push-key"),
+    path(
+        "devices/<uuid:id>/", devices.DeviceViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="api-device"
+    ),
+    path("webhooks/twilio/", webhooks.twilio, name="api-webhook-twilio"),
+    path("webhooks/sendgrid/", webhooks.sendgrid, name="api-webhook-sendgrid"),
 ]

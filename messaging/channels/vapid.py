@@ -20,10 +20,7 @@ def private_key() -> str:
     """Return the key of the settings; outside production one that is made once and kept in the data folder."""
     if settings.VAPID_PRIVATE_KEY or settings.IS_PRODUCTION:
         return str(settings.VAPID_PRIVATE_KEY)
-    path = Path(settings.DATA_DIR) / "vapid-key"
-    if not path.exists():
-        _keep(path, make_key())
-    return path.read_text().strip()
+    return _kept(Path(settings.DATA_DIR) / "vapid-key")
 
 
 def is_ready() -> bool:
@@ -55,6 +52,13 @@ def make_key() -> str:
     vapid.generate_keys()
     number = vapid.private_key.private_numbers().private_value
     return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
+
+
+@lru_cache(maxsize=4)
+def _kept(path: Path) -> str:
+    if not path.exists():
+        _keep(path, make_key())
+    return path.read_text().strip()
 
 
 def _keep(path: Path, key: str) -> None:

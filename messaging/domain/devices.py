@@ -26,10 +26,11 @@ def register(
     user: User,
     *,
     kind: str,
-    address: str,
     now: datetime,
+    endpoint: str = "",
     p256dh: str = "",
     auth: str = "",
+    token: str = "",
     label: str = "",
     session: UserSession | None = None,
     family: TokenFamily | None = None,
@@ -39,7 +40,8 @@ def register(
     An address that somebody else had becomes ``user``'s: it belongs to who signed in there last. The row is a new one
     then, so that what was sent to the other person's does not count as sent to this one's.
     """
-    _check(kind, address, p256dh=p256dh, auth=auth)
+    _check(kind, endpoint=endpoint, p256dh=p256dh, auth=auth, token=token)
+    address = endpoint or token
     User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two at once count the same places otherwise
     Device.objects.filter(address=address).exclude(user=user).delete()
     values = {
@@ -107,21 +109,29 @@ def allowed_host(host: str) -> bool:
     return not names or any(host == name or host.endswith(f".{name}") for name in names)
 
 
-def _check(kind: str, address: str, *, p256dh: str, auth: str) -> None:
+def _check(kind: str, *, endpoint: str, p256dh: str, auth: str, token: str) -> None:
     errors: dict[str, list[str]] = {}
-    if not address or len(address) > 1000 or not address.isascii() or not address.isprintable() or " " in address:
-        errors["address"] = ["This is not the address of a push service or a token."]
-    elif kind == DeviceKind.WEBPUSH:
-        if not _is_endpoint(address):
-            errors["address"] = ["This is not the address of a push service."]
+    if kind == DeviceKind.WEBPUSH:
+        if not _is_plain(endpoint) or not _is_endpoint(endpoint):
+            errors["endpoint"] = ["This is not the address of a push service."]
         if not _is_public_key(p256dh):
             errors["p256dh"] = ["This is not a public key of the curve P-256 in base64url."]
         if len(_decoded(auth) or b"") != 16:
             errors["auth"] = ["This is not a secret of 16 bytes in base64url."]
-    elif p256dh or auth:
-        errors["p256dh"] = ["Only browsers have keys."]
+        if token:
+            errors["token"] = ["Only apps have a token."]
+    else:
+        if not _is_plain(token):
+            errors["token"] = ["This is not a registration token."]
+        for name, value in {"endpoint": endpoint, "p256dh": p256dh, "auth": auth}.items():
+            if value:
+                errors[name] = ["Only browsers have one."]
     if errors:
         raise InvalidInput(fields=errors)
+
+
+def _is_plain(text: str) -> bool:
+    return bool(text) and len(text) <= 1000 and all("!" <= char <= "~" for char in text)
 
 
 def _is_endpoint(address: str) -> bool:

@@ -21,8 +21,10 @@ from providers.domain import documents, hours
 from providers.models import AddOn, Branch, Provider, Resource, Service
 from reviews import domain as reviews
 from tests.factories import (
+    DEVICE_KEYS,
     NOW,
     CareRecordFactory,
+    DeviceFactory,
     PetFactory,
     StaffFactory,
     UserFactory,
@@ -150,6 +152,10 @@ class World:
             "longitude": 13.4,
             "country": "DE",
             "phone": "+49 30 901820",
+            "endpoint": "https://push.example.test/send/abc",
+            "p256dh": DEVICE_KEYS[0],
+            "auth": DEVICE_KEYS[1],
+            "token": "",
             "rating": 5,
         }
         if name in known:
@@ -226,6 +232,7 @@ def make_world() -> World:
         "calendar-feeds": feed.uid,
         "calendar": feed.token,
         "notifications": notification.uid,
+        "devices": DeviceFactory(user=owner).uid,
     }
     return World(
         owner=owner,

@@ -23,6 +23,9 @@ PUBLIC = {
     "provider_avatar",
     "provider_photo",
     "bookings:book",  # the price before any account
+    "manifest",
+    "service_worker",
+    "offline",  # made for nobody: what it shows is kept on the device
     "healthz",
     "readyz",
     "metrics",  # guarded by a token of its own in production
@@ -151,6 +154,12 @@ SIGNED_IN = {
     "messaging:read",
     "messaging:read_all",
     "messaging:open",
+    "messaging:devices",
+    "messaging:device_add",
+    "messaging:device_forget",
+    "messaging:device_remove",
+    "messaging:address",
+    "offline_bookings",
     "payments:list",
     "payments:detail",
     "payments:pay",
@@ -186,6 +195,7 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
     rows = {
         "pets": ids["pets"],
         "payments": ids["invoices"],
+        "device": ids["devices"],
         "messaging": ids["notifications"],
         "document": ids["documents"],
         "branch": ids["branches"],
@@ -222,10 +232,15 @@ def test_every_page_is_in_the_table() -> None:
     assert not PUBLIC & SIGNED_IN
 
 
+PLUMBING = {
+    "api-schema", "api-docs", "api-not-found", "api-webhook", "api-webhook-twilio", "api-webhook-sendgrid"
+}  # fmt: skip
+
+
 def test_every_api_address_is_documented_or_one_of_the_plumbing() -> None:
     documented = {operation.path.replace("{", "<").replace("}", ">") for operation in operations()}
     for route, name, _ in ALL:
-        if route.startswith("api/v1/") and name not in ("api-schema", "api-docs", "api-not-found", "api-webhook"):
+        if route.startswith("api/v1/") and name not in PLUMBING:
             plain = "".join(f"<{part.rpartition(':')[2]}" if ":" in part else part for part in _parts(route))
             assert f"/{plain}" in documented, route
 
@@ -259,7 +274,9 @@ def test_guarded_page_of_somebody_else_is_not_there(world: World, client: Client
     assert 404 in statuses
 
 
-@pytest.mark.parametrize("name", sorted(set(PAGES) - {"healthz", "readyz", "metrics"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(PAGES) - {"healthz", "readyz", "metrics", "manifest", "service_worker", "offline"})
+)
 def test_page_refuses_a_change_without_its_token(world: World, name: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(world.owner)
