@@ -7,7 +7,6 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Min
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -17,7 +16,7 @@ from django_prometheus.exports import ExportToDjangoView
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from messaging.models import Delivery, DeliveryState
+from messaging.domain import health as deliveries
 
 _migrated = False
 
@@ -34,13 +33,18 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Say whether this process can serve: 200, or 503 while the database is away or not migrated.
 
-    Redis is reported and not required: everything but live updates works without it.
+    Redis is reported and not required: everything but live updates works without it. A worker that stopped or
+    deliveries that are late make it ``degraded``, which is still 200, or balancers would take away the pages, too;
+    monitors ask with ``?strict=1`` and get 503 for that.
     """
     report = _database_report(timezone.now())
     is_ready = report["database"] == "ok" and report["migrations"] == "ok"
-    body = {"status": "ready" if is_ready else "not ready", **report, "redis": "ok" if redis_answers() else "away"}
-    response = JsonResponse(body, status=200 if is_ready else 503)
-    if not is_ready:
+    is_degraded = is_ready and report["deliveries"] != "ok"
+    status = "not ready" if not is_ready else "degraded" if is_degraded else "ready"
+    body = {"status": status, **report, "redis": "ok" if redis_answers() else "away"}
+    is_bad = not is_ready or (is_degraded and request.GET.get("strict") == "1")
+    response = JsonResponse(body, status=503 if is_bad else 200)
+    if is_bad:
         response["Retry-After"] = "2"
     return response
 
@@ -58,15 +62,23 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return response
 
 
+UNKNOWN = {"oldest_due_delivery_seconds": None, "deliveries": "unknown", "worker_seen_seconds": None}
+
+
 def _database_report(now: datetime) -> dict[str, Any]:
     try:
         if not is_migrated():
-            return {"database": "ok", "migrations": "missing", "oldest_due_delivery_seconds": None}
-        due = Delivery.objects.filter(state=DeliveryState.WAITING, due_at__lte=now).aggregate(oldest=Min("due_at"))
+            return {"database": "ok", "migrations": "missing", **UNKNOWN}
+        seen = deliveries.report(now=now)
     except DatabaseError:
-        return {"database": "away", "migrations": "unknown", "oldest_due_delivery_seconds": None}
-    age = (now - due["oldest"]).total_seconds() if due["oldest"] else 0
-    return {"database": "ok", "migrations": "ok", "oldest_due_delivery_seconds": round(age)}
+        return {"database": "away", "migrations": "unknown", **UNKNOWN}
+    return {
+        "database": "ok",
+        "migrations": "ok",
+        "oldest_due_delivery_seconds": round(seen.oldest.total_seconds()),
+        "deliveries": "late" if seen.is_late else "ok",
+        "worker_seen_seconds": None if seen.worker_seen is None else round(seen.worker_seen.total_seconds()),
+    }
 
 
 def is_migrated() -> bool:
