@@ -14,9 +14,9 @@ def token_of(user, now):
 
 
 def warm(ports, token):
-    """Let each process load what its first request needs: that it is slow is no race."""
+    """Let each process load what its first requests need, a connection for each thread too: that is no race."""
     for port in ports:
-        server.burst([port], [Request("/api/v1/quotes/", token, {})] * 4)
+        server.burst([port], [Request("/api/v1/quotes/", token, {})] * SIZE)
 
 
 def test_one_slot_over_the_api(slots, host, report):
