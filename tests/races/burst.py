@@ -121,10 +121,12 @@ class Report:
     slowest: float = 0.0
     deadlocks: int = 0
 
-    def add(self, tally: Tally, refusals: Sequence[str] = ("slot_taken",)) -> None:
+    def add(self, tally: Tally, refusals: Sequence[str] = ("slot_taken",), *, timed: bool = True) -> None:
+        """Count a burst. ``timed`` is for what somebody waits for: a sweep over many rows is not."""
         self.bursts += 1
         self.attempts += len(tally.outcomes)
-        self.slowest = max([self.slowest, *tally.seconds])
+        if timed:
+            self.slowest = max([self.slowest, *tally.seconds])
         for outcome, number in tally.counts.items():
             if outcome == "won":
                 self.won += number

@@ -43,14 +43,14 @@ def test_one_slot_over_the_api(slots, host, report):
     assert report.won == slots == Allocation.objects.filter(is_live=True).count()
 
 
-def test_confirm_against_decline_over_the_api(host, report):
+def test_confirm_against_decline_over_the_api(slots, host, report):
     world = World.build(1)
     world.resource("table")
     service = world.service(["table"], is_instant=False)
     bearer = token_of(world.manager, world.now)
     with server.running(host) as ports:
         warm(ports, bearer)
-        for start in world.starts(10):
+        for start in world.starts(slots):
             quote = world.quotes(service, start)[0]
             booking = reservation.book(quote, by=quote.owner, now=world.now)
             path = f"/api/v1/bookings/{booking.uid}"
