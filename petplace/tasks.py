@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.domain import credentials, families
 from bookings.domain import quotes
+from messaging.domain import live
 from petplace.api import idempotency
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ CHORES: dict[str, Callable[..., int]] = {
     "API sign-ins": families.delete_expired,
     "browser sessions": _sessions,
     "quotes": quotes.delete_stale,
+    "live events": live.delete_old,
 }
 
 

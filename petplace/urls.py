@@ -10,6 +10,7 @@ import providers.urls
 import reviews.provider_urls
 from bookings.views import offline as offline_views
 from bookings.views import search as search_views
+from messaging.views import live as live_views
 from petplace import health, pwa, views
 from petplace.api import views as api_views
 from providers.views import media as provider_media
@@ -38,6 +39,8 @@ urlpatterns = [
     path("provider/", include((provider_urlpatterns, "provider"))),
     path("bookings/", include("bookings.urls")),
     path("notifications/", include("messaging.urls")),
+    path("events/", live_views.stream, name="live_stream"),
+    path("events/poll/", live_views.poll, name="live_poll"),
     path("", include("payments.urls")),
     path("sandbox/", include("payments.sandbox_urls")),
     path("reviews/", include("reviews.urls")),

@@ -3,9 +3,11 @@
 from django.urls import URLPattern, URLResolver, path
 
 from messaging.api import devices, webhooks
+from messaging.api.live import EventStreamView
 from messaging.api.views import NotificationViewSet
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("events/", EventStreamView.as_view(), name="api-events"),
     path("notifications/", NotificationViewSet.as_view({"get": "list"}), name="api-notifications"),
     path(
         "notifications/read-all/", NotificationViewSet.as_view({"post": "read_all"}), name="api-notifications-read-all"

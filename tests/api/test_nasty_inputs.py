@@ -131,7 +131,8 @@ def undone() -> Iterator[None]:
 
 def check(answer: Any, what: object) -> None:
     said = f"{str(what)[:200]} -> {answer.status_code} {bytes(getattr(answer, 'content', b''))[:500]!r}"
-    assert answer.status_code < 500, said
+    is_stream = answer.request["PATH_INFO"] == "/api/v1/events/"  # the test client is no server that has them
+    assert answer.status_code < 500 or (is_stream and answer.status_code == 503), said
     if answer.status_code >= 400:
         assert answer.headers["Content-Type"] == "application/problem+json", said
         body = answer.json()

@@ -29,6 +29,8 @@ PUBLIC = {
     "healthz",
     "readyz",
     "metrics",  # guarded by a token of its own in production
+    "live_stream",  # answer scripts: 401 and 403 instead of a page to sign in
+    "live_poll",
     "sandbox:pay",  # as at a payment service: who has the unguessable reference may pay
     "sandbox:challenge",
     "sandbox:connect",
