@@ -9,7 +9,10 @@ from django.utils import timezone
 
 from messaging.domain import outbox
 from messaging.models import Delivery, Notification
+from messaging.report_admin import ReportAdmin
 from petplace.errors import DomainError
+
+__all__ = ["DeliveryAdmin", "NotificationAdmin", "ReportAdmin"]
 
 
 class ReadOnly:

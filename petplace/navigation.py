@@ -18,6 +18,7 @@ MENUS: dict[str, tuple[Item, ...]] = {
         Item("Next visit", "house-heart", "bookings:home", "Home"),
         Item("My pets", "heart", "pets:list"),
         Item("Bookings", "calendar-check", "bookings:list"),
+        Item("Messages", "chat-dots", "conversations:messages"),
         Item("Invoices", "receipt", "payments:list"),
         Item("Notifications", "bell", "messaging:list"),
         Item("Settings", "gear", "accounts:settings"),
@@ -26,12 +27,13 @@ MENUS: dict[str, tuple[Item, ...]] = {
         Item("Next visit", "house-heart", "bookings:home", "Home"),
         Item("Find care", "search", "search", "Search"),
         Item("Bookings", "calendar-check", "bookings:list", "Bookings"),
+        Item("Messages", "chat-dots", "conversations:messages", "Messages"),
         Item("My pets", "heart", "pets:list", "Pets"),
-        Item("Settings", "person", "accounts:settings", "Account"),
     ),
     "provider": (
         Item("Today", "sun", "provider:today"),
         Item("Requests", "inbox", "provider:requests"),
+        Item("Messages", "chat-dots", "provider:messages"),
         Item("Calendar", "calendar3", "provider:calendar"),
         Item("Bookings", "calendar-check", "provider:bookings"),
         Item("Services", "tags", "provider:services"),
@@ -51,8 +53,8 @@ MENUS: dict[str, tuple[Item, ...]] = {
     "provider_bar": (
         Item("Today", "sun", "provider:today", "Today"),
         Item("Requests", "inbox", "provider:requests", "Requests"),
+        Item("Messages", "chat-dots", "provider:messages", "Messages"),
         Item("Calendar", "calendar3", "provider:calendar", "Calendar"),
-        Item("Bookings", "calendar-check", "provider:bookings", "Bookings"),
     ),
 }
 

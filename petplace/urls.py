@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 import bookings.provider_urls
+import messaging.talk_urls
 import payments.provider_urls
 import providers.urls
 import reviews.provider_urls
@@ -21,6 +22,7 @@ provider_urlpatterns = [
     *bookings.provider_urls.urlpatterns,
     *payments.provider_urls.urlpatterns,
     *reviews.provider_urls.urlpatterns,
+    *messaging.talk_urls.provider_urlpatterns,
 ]
 
 urlpatterns = [
@@ -41,6 +43,7 @@ urlpatterns = [
     path("notifications/", include("messaging.urls")),
     path("events/", live_views.stream, name="live_stream"),
     path("events/poll/", live_views.poll, name="live_poll"),
+    path("messages/", include("messaging.talk_urls")),
     path("", include("payments.urls")),
     path("sandbox/", include("payments.sandbox_urls")),
     path("reviews/", include("reviews.urls")),

@@ -1,6 +1,7 @@
 """Objects for tests, one section per app. What has rules is made through the domain, not here."""
 
 import datetime as dt
+import uuid
 from typing import Any
 
 import factory
@@ -9,7 +10,8 @@ from factory.django import DjangoModelFactory
 from accounts.models import User
 from bookings.domain import lifecycle, quotes, reservation
 from bookings.models import Booking, Quote
-from messaging.models import Device
+from messaging.domain import conversations
+from messaging.models import Conversation, Device, Message
 from payments.domain import promo_codes
 from payments.models import PromoCode
 from pets.models import CareRecord, Pet, Vaccination
@@ -204,3 +206,20 @@ class DeviceFactory(DjangoModelFactory[Device]):
     p256dh, auth = DEVICE_KEYS
     label = "Firefox on Linux"
     last_seen_at = LONG_AGO
+
+
+def make_talk(provider: Provider | None = None, *, owner: User | None = None, **fields: Any) -> Conversation:
+    """Return the open talk of a booking (without the booking), with the first step in it."""
+    values: dict[str, Any] = {"subject": "Dog walking, BK-234567", "event": "Request sent.", "now": NOW}
+    return conversations.open_for(provider or make_provider(), owner or UserFactory(), **(values | fields))
+
+
+def write(
+    talk: Conversation, by: User, text: str = "Hello!", *, now: dt.datetime = NOW, client_id: Any = None, **fields: Any
+) -> Message:
+    """Return a message of ``by`` that was posted."""
+    return conversations.post(talk, by=by, text=text, client_id=client_id or uuid.uuid4(), now=now, **fields)
+
+
+def a_manager(provider: Provider) -> User:
+    return User.objects.filter(memberships__provider=provider, memberships__role="manager").earliest("pk")

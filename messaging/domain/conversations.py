@@ -4,6 +4,8 @@ The order of locks: booking -> owner -> conversation -> notifications. Writing l
 its numbers have no gaps and two who write at once get one after the other; talks do not wait for each other.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any

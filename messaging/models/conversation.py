@@ -124,7 +124,7 @@ class Conversation(PublicModel):
         """Return the page of this talk for one side. Needs ``provider``."""
         if side == Side.PROVIDER:
             return reverse("provider:conversation", args=[self.provider.slug, self.uid])
-        return reverse("conversations:detail", args=[self.uid])
+        return reverse("conversations:conversation", args=[self.uid])
 
     @property
     def is_enquiry(self) -> bool:
