@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 
 import bookings.provider_urls
 import messaging.talk_urls
+import messaging.urls
 import payments.provider_urls
 import providers.urls
 import reviews.provider_urls
@@ -60,6 +61,9 @@ urlpatterns = [
 ]
 
 if settings.DEMO or settings.DEBUG:
-    urlpatterns += [path("ui/", views.ui_gallery, name="ui-gallery")]
+    urlpatterns += [
+        path("ui/", views.ui_gallery, name="ui-gallery"),
+        path("dev/outbox/", include((messaging.urls.outbox_urlpatterns, "dev"))),
+    ]
 
 handler500 = "petplace.middleware.server_error"  # 503 when the database is away, problem+json under /api/

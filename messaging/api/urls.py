@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from messaging.api import devices, webhooks
+from messaging.api import devices, preferences, webhooks
 from messaging.api.live import EventStreamView
 from messaging.api.views import NotificationViewSet
 
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("notifications/<uuid:id>/", NotificationViewSet.as_view({"get": "retrieve"}), name="api-notification"),
     path("notifications/<uuid:id>/read/", NotificationViewSet.as_view({"post": "read"}), name="api-notification-read"),
+    path("notification-preferences/", preferences.PreferencesView.as_view(), name="api-notification-preferences"),
     path("devices/", devices.DeviceViewSet.as_view({"get": "list", "post": "create"}), name="api-devices"),
     path("devices/push-key/", devices.PushKeyView.as_view(), name="api-push-key"),
     path(

@@ -1,5 +1,6 @@
 """The channel of the demo and of developers: a message is kept to be looked at, and never called sent."""
 
+from messaging.channels import sms
 from messaging.channels.base import NoAddressError, Parcel, Receipt
 from messaging.choices import Channel
 from messaging.models import OutboxMessage
@@ -21,21 +22,25 @@ class OutboxAdapter:
         """Nothing to end."""
 
     def send(self, parcel: Parcel) -> Receipt:
-        is_mail = self.channel == Channel.EMAIL
         OutboxMessage.objects.update_or_create(
             delivery_id=parcel.delivery_pk,
             defaults={
                 "channel": self.channel,
                 "to": self._address(parcel)[:300],
                 "title": parcel.title,
-                "text": parcel.text if is_mail else parcel.short,
-                "html": parcel.html if is_mail else "",
+                "text": self._text(parcel),
+                "html": parcel.html if self.channel == Channel.EMAIL else "",
                 "url": parcel.url,
                 "actions": [[action.label, action.url] for action in parcel.actions],
                 "attachments": [file.name for file in parcel.attachments],
             },
         )
         return Receipt(is_kept=True)
+
+    def _text(self, parcel: Parcel) -> str:
+        if self.channel == Channel.EMAIL:
+            return parcel.text
+        return sms.text_of(parcel) if self.channel == Channel.SMS else parcel.short
 
     def _address(self, parcel: Parcel) -> str:
         if self.channel == Channel.EMAIL:

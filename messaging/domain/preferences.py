@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import JSONObject
 
 from accounts.models import User
@@ -172,40 +172,53 @@ def choose(user: User, switches: Iterable[Switch]) -> None:
     Raises InvalidInput for a kind or channel that is not to be switched.
     """
     known = {kind.name: kind for kind in kinds_for(user)}
-    for switch in switches:
+    back, other = Q(pk__in=[]), []
+    for switch in {(one.kind, one.channel): one for one in switches}.values():
         kind = known.get(switch.kind)
-        if kind is None or switch.channel not in Channel.values or not kind.can_switch(switch.channel):
+        if kind is None or not kind.can_switch(switch.channel):
             raise InvalidInput(f"{switch.kind} on {switch.channel} cannot be switched.", code="not_switchable")
-        own = Preference.objects.filter(user=user, kind=kind.name, channel=switch.channel)
         if switch.is_on == kind.is_on(switch.channel, None):
-            own.delete()
+            back |= Q(kind=switch.kind, channel=switch.channel)
         else:
-            own.update_or_create(user=user, kind=kind.name, channel=switch.channel, defaults={"is_on": switch.is_on})
+            other.append(Preference(user=user, kind=switch.kind, channel=switch.channel, is_on=switch.is_on))
+    Preference.objects.filter(back, user=user).delete()
+    _store(other)
+
+
+def _store(rows: list[Preference]) -> None:
+    Preference.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["user", "kind", "channel"], update_fields=["is_on"]
+    )
 
 
 @transaction.atomic
-def change_contact(user: User, **changes: Any) -> ContactSettings:
-    """Set quiet hours or the switch for text messages (``quiet_is_on, quiet_from, quiet_to, texts_are_on``).
+def change(user: User, *, switches: Iterable[Switch] = (), **changes: Any) -> ContactSettings:
+    """Set switches, quiet hours or texts (``quiet_is_on, quiet_from, quiet_to, texts_are_on``), all or nothing.
 
     Raises InvalidInput when texts are switched on without a phone number, or for one that answered STOP.
     """
+    choose(user, switches)
     contact, _ = ContactSettings.objects.select_for_update().get_or_create(user=user)
     if changes.get("texts_are_on"):
         if not user.phone:
-            raise InvalidInput("Add a phone number first.", code="no_phone")
+            raise InvalidInput(
+                "Add a phone number first.", code="no_phone", fields={"texts_are_on": ["There is no phone number."]}
+            )
         if contact.phone_state == PhoneState.STOPPED:
-            raise InvalidInput("Text START to our number first: you had answered STOP.", code="phone_stopped")
+            raise InvalidInput(
+                "Text START to our number first: you had answered STOP.",
+                code="phone_stopped",
+                fields={"texts_are_on": ["The number is stopped."]},
+            )
     for name, value in changes.items():
         setattr(contact, name, value)
-    contact.save(update_fields=list(changes))
+    if changes:
+        contact.save(update_fields=list(changes))
     return contact
 
 
 def switch_off(user: User, names: Iterable[str], channel: str = Channel.EMAIL) -> list[str]:
     """Switch those kinds off on one channel, as a link in a mail does. Returns the names that can be switched."""
     able = [name for name in names if kinds.get(name).can_switch(channel)]
-    rows = [Preference(user=user, kind=name, channel=channel, is_on=False) for name in able]
-    Preference.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["user", "kind", "channel"], update_fields=["is_on"]
-    )
+    _store([Preference(user=user, kind=name, channel=channel, is_on=False) for name in able])
     return able

@@ -161,7 +161,7 @@ def test_api_shows_what_was_said():
 
     assert api(user).get(f"{API}{row.uid}/").json() == {
         "id": str(row.uid), "kind": "test", "topic": "booking:1", "title": "About k", "body": "Body",
-        "url": "/bookings/BK-1/", "at": "2026-11-17T07:00:00Z", "read_at": None,
+        "url": "/bookings/BK-1/", "count": 1, "at": "2026-11-17T07:00:00Z", "read_at": None,
     }  # fmt: skip
 
 

@@ -425,6 +425,7 @@ def test_task_sends_what_is_due(time_machine):
     assert len(mail.outbox) == 1
 
 
+@pytest.mark.django_db
 def test_task_survives_a_database_that_is_away(monkeypatch, caplog):
     def away(**_options):
         raise OperationalError("gone")
