@@ -122,7 +122,10 @@ class _Transport:
     def __call__(
         self, url: str, method: str = "GET", body: bytes | None = None, headers: Any = None, **_: Any
     ) -> "_Response":
-        return _Response(self.client.request(method, url, body=body or b"", headers=headers or {}))
+        answer = self.client.request(method, url, body=body or b"", headers=headers or {})
+        if answer.status >= 500:
+            raise SignInError(f"Google answered {answer.status}.")  # else google-auth waits for it and asks again
+        return _Response(answer)
 
 
 class _Response:

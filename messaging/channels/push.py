@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -17,10 +18,22 @@ from messaging.models import Device
 
 logger = logging.getLogger(__name__)
 
-SILENCE_SECONDS = 60.0  # a service that did not answer is left alone that long, so that the others do not wait for it
+FCM = "FCM"
 GONE = (404, 410)  # RFC 8030, 7.3
+# The services of the browsers that people have. Trouble there is an outage; anywhere else it may be somebody's trick.
+KNOWN = ("fcm.googleapis.com", "push.services.mozilla.com", "push.apple.com", "notify.windows.com")
+# A service that did not answer is left alone, twice as long each time, so that nobody else waits for it.
+FIRST_SILENCE, LONGEST_SILENCE = 60.0, 3600.0  # seconds
+PATIENCE = 45.0  # seconds for all devices of one person; the lease of the row is longer
 
-_silent: dict[str, float] = {}  # service -> until when, on this process's clock
+
+@dataclass
+class _Silence:
+    until: float  # on this process's clock
+    seconds: float
+
+
+_silent: dict[str, _Silence] = {}
 _lock = threading.Lock()
 
 
@@ -61,9 +74,10 @@ class PushAdapter:
         """Knock at each device that has it not yet.
 
         A device that is gone is forgotten. What has trouble is told as an error that names who was reached, so that
-        the next try leaves those out. A service that is silent ends the pass once, then is passed over for a minute:
-        whoever registers a deaf address does not slow the others down.
+        the next try leaves those out. A known service in trouble ends the pass; any other is only passed over for a
+        while, as FCM is then, too: whoever registers a deaf address does not slow the others down.
         """
+        started = time.monotonic()
         reached: list[str] = []
         later: list[str] = []
         refused: list[str] = []
@@ -77,6 +91,9 @@ class PushAdapter:
             if _is_silent(service):
                 later.append(f"{service} did not answer a moment ago.")
                 continue
+            if time.monotonic() - started > PATIENCE:
+                later.append("There was no time for all devices.")
+                break
             try:
                 self._knock(device, parcel)
             except _GoneError:
@@ -87,8 +104,11 @@ class PushAdapter:
             except _LaterError as error:
                 devices.note_failure(device, str(error), now=timezone.now())
                 _note_silence(service)
-                raise ChannelAwayError(f"{service}: {error}", reached=tuple(reached)) from error
+                later.append(f"{service}: {error}")
+                if _is_known(service):
+                    raise ChannelAwayError(later[-1], reached=tuple(reached)) from error
             else:
+                _note_answer(service)
                 reached.append(str(device.uid))
                 devices.note_reached(device)
         if later:
@@ -145,23 +165,36 @@ def _judge_fcm(answer: Answer) -> None:
 
 
 def _service(device: Device) -> str:
-    return (urlsplit(device.address).hostname or "") if device.is_browser else "FCM"
+    return (urlsplit(device.address).hostname or "") if device.is_browser else FCM
+
+
+def _is_known(service: str) -> bool:
+    names = (*KNOWN, *settings.WEB_PUSH_HOSTS)
+    return service == FCM or any(service == name or service.endswith(f".{name}") for name in names)
 
 
 def _is_silent(service: str) -> bool:
     with _lock:
-        return _silent.get(service, 0.0) > time.monotonic()
+        silence = _silent.get(service)
+        return silence is not None and silence.until > time.monotonic()
 
 
 def _note_silence(service: str) -> None:
     now = time.monotonic()
     with _lock:
-        for name in [name for name, until in _silent.items() if until <= now]:
+        for name in [name for name, one in _silent.items() if one.until + LONGEST_SILENCE < now]:
             del _silent[name]
-        _silent[service] = now + SILENCE_SECONDS
+        before = _silent.get(service)
+        seconds = min(before.seconds * 2, LONGEST_SILENCE) if before else FIRST_SILENCE
+        _silent[service] = _Silence(now + seconds, seconds)
+
+
+def _note_answer(service: str) -> None:
+    with _lock:
+        _silent.pop(service, None)
 
 
 def forget_silence() -> None:
-    """Try every service again at once (tests, and a worker that starts)."""
+    """Try every service again at once."""
     with _lock:
         _silent.clear()

@@ -67,11 +67,14 @@ def try_email_again(user: User, *, now: datetime) -> bool:
 
 @transaction.atomic
 def texts_stopped(phone: str) -> int:
-    """Somebody answered STOP: everybody with this number gets no more texts, and is told in the app."""
+    """Somebody answered STOP: everybody with this number gets no more texts, and is told in the app.
+
+    Who has them switched off is left as they are, so that a later START gives texts to those alone who had them.
+    """
     now, count = timezone.now(), 0
     for user in _people_with(phone):
         contact = _contact_of(user)
-        if contact.phone_state == PhoneState.STOPPED and not contact.texts_are_on:
+        if not contact.texts_are_on:
             continue
         contact.texts_are_on = False
         contact.phone_state = PhoneState.STOPPED

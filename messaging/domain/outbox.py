@@ -331,6 +331,9 @@ def _note_failure(delivery: Delivery, error: Exception, walk: Pass) -> None:
     tries = delivery.attempts if is_away else delivery.attempts - delivery.outages
     wait = min(FIRST_WAIT * 2 ** min(tries - 1, 20), AWAY_WAIT if is_away else LONGEST_WAIT)
     reached = error.reached if isinstance(error, SendingError) else ()
+    if is_dead and (reached or delivery.reached):  # to some of the devices it went
+        _mark_sent(delivery, Receipt(reached=reached), walk)
+        return
     _mine(delivery).update(
         state=DeliveryState.DEAD if is_dead else DeliveryState.WAITING,
         due_at=delivery.due_at if is_dead else walk.now + wait,

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from messaging.choices import Channel, DeliveryState
 from messaging.domain import addresses
+from messaging.domain.outbox import note_dead
 from messaging.models import Delivery
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,11 @@ def mail(email: str, *, ref: str, event: str, reason: str, at: datetime, now: da
     """
     delivery = None
     if ref:
-        found = Delivery.objects.select_for_update(of=("self",)).filter(channel=Channel.EMAIL, ref=ref)
+        found = (
+            Delivery.objects.select_for_update(of=("self",))
+            .select_related("notification")
+            .filter(channel=Channel.EMAIL, ref=ref)
+        )
         delivery = found.first()
     if event == "delivered":
         if delivery is not None:
@@ -86,6 +91,9 @@ def _deliver(delivery: Delivery, ref: str, *, now: datetime) -> None:
 def _fail(delivery: Delivery, reason: str, ref: str) -> None:
     if delivery.state == DeliveryState.DELIVERED:
         return
+    if delivery.state == DeliveryState.DEAD:
+        return  # said before
     delivery.state, delivery.last_error = DeliveryState.DEAD, reason[:1000]
     delivery.leased_until, delivery.ref = None, ref or delivery.ref
     delivery.save(update_fields=["state", "last_error", "leased_until", "ref"])
+    note_dead(delivery, reason)
