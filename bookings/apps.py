@@ -7,12 +7,13 @@ class BookingsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.domain import closing
-        from bookings import kinds
+        from bookings import kinds, mails
         from bookings.domain import forgetting, guards, paying
         from payments.domain import subjects
         from providers.domain import hours
 
         kinds.declare()
+        mails.connect()
         hours.time_off_guards.append(guards.refuse_time_off)
         closing.guards.append(guards.refuse_closing)
         closing.forgetters.append(forgetting.forget_owner)

@@ -221,6 +221,21 @@ class DeclineForm(ReasonForm):
     )
 
 
+class LinkForm(forms.Form):
+    """What the page of a one-tap link asks besides a tap: a reason where a booking ends, the refund that was shown."""
+
+    reason = forms.CharField(required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 3}))
+    refund = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, verb: str) -> None:
+        super().__init__(data)
+        if verb == "decline":
+            self.fields["reason"].required = True
+            self.fields["reason"].error_messages["required"] = "Tell the owner in a sentence why you cannot."
+        if verb != "cancel":
+            del self.fields["refund"]
+
+
 class TipForm(forms.Form):
     """An amount in the booking's currency, as people write it."""
 

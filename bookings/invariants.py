@@ -164,6 +164,14 @@ register(
     "a reminder waits only for a confirmed booking, at its present time",
     """SELECT b.reference, b.state, n.due_at FROM messaging_notification n
        JOIN bookings_booking b ON n.topic = 'booking:' || b.uid
-       WHERE n.kind = 'booking_reminder' AND n.cancelled_at IS NULL AND n.due_at > now()
-         AND (b.state <> 'confirmed' OR n.useless_after <> b.starts_at)""",
+       WHERE n.kind IN ('booking_reminder', 'booking_reminder_soon') AND n.cancelled_at IS NULL AND n.due_at > now()
+         AND (b.state <> 'confirmed' OR n.due_at <> b.starts_at
+              - CASE n.kind WHEN 'booking_reminder' THEN interval '48 h' ELSE interval '3 h' END)""",
+)
+register(
+    "a nudge waits only while a request can be answered",
+    """SELECT b.reference, b.state, n.due_at FROM messaging_notification n
+       JOIN bookings_booking b ON n.topic = 'booking:' || b.uid
+       WHERE n.kind = 'team_nudge' AND n.cancelled_at IS NULL AND n.due_at > now()
+         AND (b.state <> 'pending' OR n.useless_after <> b.due_at)""",
 )

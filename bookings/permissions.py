@@ -14,6 +14,8 @@ from providers.models import Membership
 
 # How long before the start a visit can be started.
 START_EARLY = timedelta(hours=1)
+# From when on it can be said that one will come: a little before the first reminder.
+COMING_EARLY = timedelta(hours=49)
 
 
 def sides_of(user: User | AnonymousUser, booking: Booking, *, teams: frozenset[int] | None = None) -> tuple[Side, ...]:
@@ -81,6 +83,8 @@ def _is_time(action: str, booking: Booking, side: str, now: datetime) -> bool:
         return now >= booking.starts_at - START_EARLY
     if action == Action.NO_SHOW:
         return now >= booking.starts_at
+    if action == Action.COMING:
+        return booking.starts_at - COMING_EARLY <= now < booking.starts_at
     if action == Action.RESCHEDULE:
         return side != Side.OWNER or now < booking.starts_at
     return True

@@ -48,6 +48,7 @@ class Action(models.TextChoices):
     EXPIRE = "expire", "Expire"
     CANCEL = "cancel", "Cancel"
     RESCHEDULE = "reschedule", "Move"
+    COMING = "coming", "Say that you will come"
     START = "start", "Start the visit"
     COMPLETE = "complete", "Finish the visit"
     NO_SHOW = "no_show", "Report a no-show"
@@ -88,6 +89,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(A.RESCHEDULE, S.PENDING, S.PENDING, _PEOPLE),
     Transition(A.RESCHEDULE, S.CONFIRMED, S.CONFIRMED, _PEOPLE),
     Transition(A.RESCHEDULE, S.CONFIRMED, S.PENDING, _OWNER),  # moved by the owner, on request: asks again
+    Transition(A.COMING, S.CONFIRMED, S.CONFIRMED, _OWNER),  # an answer to the reminder: nothing else changes
     Transition(A.START, S.CONFIRMED, S.IN_PROGRESS, _PROVIDER),
     Transition(A.NO_SHOW, S.CONFIRMED, S.NO_SHOW, _PROVIDER),
     Transition(A.COMPLETE, S.IN_PROGRESS, S.COMPLETED, frozenset({Side.PROVIDER, Side.SYSTEM})),

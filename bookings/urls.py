@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from bookings.views import calendar, flow, owner
+from bookings.views import calendar, flow, one_tap, owner
 
 app_name = "bookings"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,11 +14,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("book/<uuid:service_uid>/", flow.book, name="book"),
     path("book/<uuid:service_uid>/pet/", flow.quick_pet, name="quick_pet"),
     path("book/<uuid:service_uid>/hold/", flow.hold, name="hold"),
+    path("link/<str:token>/", one_tap.page, name="link"),
     path("<slug:reference>/", owner.detail, name="detail"),
     path("<slug:reference>/checkout/", owner.checkout, name="checkout"),
     path("<slug:reference>/place/", owner.place, name="place"),
     path("<slug:reference>/cancel/", owner.cancel, name="cancel"),
     path("<slug:reference>/move/", owner.move, name="move"),
+    path("<slug:reference>/coming/", owner.coming, name="coming"),
     path("<slug:reference>/tip/", owner.tip, name="tip"),
     path("<slug:reference>/complaint/", owner.complain, name="complaint"),
     path("<slug:reference>/event.ics", owner.calendar_file, name="calendar_file"),

@@ -13,7 +13,7 @@ DIGEST_MINUTES = 5
 
 def declare() -> None:
     register(
-        Kind(MESSAGE, "Somebody wrote to you", "messages", PEOPLE, digest_minutes=DIGEST_MINUTES),
+        Kind(MESSAGE, "Somebody wrote to you", "messages", PEOPLE, template="message", digest_minutes=DIGEST_MINUTES),
         Kind(REPORT, "A conversation was reported", "staff", QUIET),
         Kind(REPORT_CLOSED, "Your report was answered", "messages", (Channel.IN_APP, Channel.EMAIL)),
     )

@@ -2,11 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from messaging.views import addresses, devices, inbox, outbox, preferences
+from messaging.views import addresses, devices, inbox, one_tap, outbox, preferences
 
 app_name = "messaging"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", inbox.notifications, name="list"),
+    path("stop/<str:token>/", one_tap.unsubscribe, name="unsubscribe"),
     path("read-all/", inbox.read_all, name="read_all"),
     path("settings/", preferences.edit, name="preferences"),
     path("settings/switch/", preferences.switch, name="preferences_switch"),

@@ -7,9 +7,10 @@ from django.db.models import F
 from django.urls import reverse
 
 from accounts.models import User
+from bookings.kinds import REVIEW_REQUEST
 from bookings.models import Booking
 from bookings.states import BookingState
-from messaging.domain import notify
+from messaging import domain as messaging
 from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
 from providers.choices import MembershipRole
 from providers.models import Provider
@@ -44,6 +45,7 @@ def write(booking: Booking, *, by: User, rating: int, text: str = "", now: datet
     Provider.objects.filter(pk=booking.provider_id).update(
         rating_sum=F("rating_sum") + rating, review_count=F("review_count") + 1
     )
+    messaging.cancel(topic=f"booking:{booking.uid}", kind=REVIEW_REQUEST, now=now)
     _tell_managers(review, now)
     return review
 
@@ -64,7 +66,7 @@ def _tell_managers(review: Review, now: datetime) -> None:
     for manager in User.objects.filter(
         memberships__provider=provider, memberships__role=MembershipRole.MANAGER, is_active=True
     ):
-        notify(
+        messaging.notify(
             manager,
             "review_written",
             key=f"review:{review.uid}",

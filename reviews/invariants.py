@@ -13,3 +13,10 @@ register(
     """SELECT b.reference, b.state FROM reviews_review r JOIN bookings_booking b ON b.id = r.booking_id
        WHERE b.state <> 'completed' OR r.author_id <> b.owner_id OR r.provider_id <> b.provider_id""",
 )
+register(
+    "a review is asked for only while it is missing and can be written",
+    """SELECT b.reference, b.state, n.due_at FROM messaging_notification n
+       JOIN bookings_booking b ON n.topic = 'booking:' || b.uid
+       WHERE n.kind = 'review_request' AND n.cancelled_at IS NULL AND n.due_at > now()
+         AND (b.state <> 'completed' OR EXISTS (SELECT FROM reviews_review r WHERE r.booking_id = b.id))""",
+)

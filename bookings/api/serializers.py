@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from accounts.models import User
 from bookings import permissions
-from bookings.domain import aftercare, paying
+from bookings.domain import aftercare, lifecycle, paying
 from bookings.domain.cancellation import Deadline, Terms
 from bookings.models import Booking, CalendarFeed, Quote
 from bookings.states import Action, BookingState, CancelReason, Side
@@ -32,6 +32,7 @@ ACTION_PATHS = {
     Action.DECLINE: "decline",
     Action.CANCEL: "cancel",
     Action.RESCHEDULE: "reschedule",
+    Action.COMING: "coming",
     Action.START: "start",
     Action.COMPLETE: "complete",
     Action.NO_SHOW: "no-show",
@@ -289,6 +290,8 @@ class BookingSerializer(StrictSerializer):
         user, now, teams = self.context["request"].user, self.context["now"], self.context["teams"]
         actions = permissions.allowed_actions(user, booking, now=now, teams=teams)
         found = [ACTION_PATHS[action] for action in actions if action in ACTION_PATHS]
+        if lifecycle.has_said_coming(booking):
+            found = [path for path in found if path != ACTION_PATHS[Action.COMING]]
         sides = permissions.sides_of(user, booking, teams=teams)
         if Side.OWNER in sides and paying.standing(booking).due_now:
             found.append("payment")

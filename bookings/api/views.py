@@ -241,6 +241,13 @@ class BookingViewSet(GenericViewSet):
         """Cancel: the owner by the refund table, anyone else with everything given back."""
         return self._step(request, lifecycle.cancel, serializers.ReasonInput)
 
+    @extend_schema(request=serializers.EmptyInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def coming(self, request: Request, id: str) -> Response:
+        """Say, in the last two days before the visit, that you will come (owner)."""
+        return self._step(request, lifecycle.say_coming, serializers.EmptyInput)
+
     @extend_schema(request=serializers.ReasonInput, responses=serializers.BookingSerializer)
     @action(detail=True, methods=["post"])
     @idempotent

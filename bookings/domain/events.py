@@ -2,24 +2,37 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import User
-from bookings.domain import texts
+from bookings.domain import reminders, texts
 from bookings.models import Booking, BookingEvent
 from bookings.states import Action, BookingState, CancelReason, Side
 from messaging import domain as messaging
+from messaging import texts as say
 from payments.models import Invoice, Payment
 from petplace.money import format_money
 from providers.choices import MembershipRole
 
-REMINDER = "booking_reminder"
-REMIND_BEFORE = (timedelta(hours=48), timedelta(hours=3))
+# Buttons of a message: the verbs of its one-tap links (``bookings.domain.one_tap``) and the way to the page to move it.
+BUTTONS = {
+    "booking_requested": ("cancel",),
+    "booking_revived_request": ("cancel",),
+    "booking_moved_request": ("cancel",),
+    "booking_booked": ("reschedule", "cancel"),
+    "booking_revived": ("reschedule", "cancel"),
+    "booking_accept": ("reschedule", "cancel"),
+    "booking_reschedule": ("reschedule", "cancel"),
+    "team_requested": ("accept", "decline"),
+    "team_revived_request": ("accept", "decline"),
+    "team_moved_request": ("accept", "decline"),
+}
+# These ask for an answer: of no use when its time is over.
+ANSWERS = frozenset(kind for kind, verbs in BUTTONS.items() if "accept" in verbs)
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,7 @@ TO_PROVIDER = {
     "request_expired": Said("Request expired: {service}", _NEW + " It was not answered in time."),
     "request_lost": Said("Request ended: {service}", _NEW + " {reason}"),
     "cancel": Said("Cancelled: {service}", _NEW + " {cancelled_by}{reason} {kept}"),
+    "coming": Said("{owner} will come", _NEW),
     "reschedule": Said("Moved: {service}", "{service} of {owner} for {pets} is now {when}. It was {old_when}."),
     "moved_request": Said(
         "Request to move: {service}",
@@ -100,30 +114,36 @@ def record(
 
 
 def tell(booking: Booking, event: BookingEvent, *, now: datetime, old_starts_at: datetime | None = None) -> None:
-    """Write the notifications of ``event``: to the owner and to the team, once each, in each reader's time zone.
+    """Write the notifications of ``event``: to the owner and to the team, once each, on each reader's clock.
 
-    Reminders follow the booking: written when it is confirmed, taken back when it is moved or ends.
+    What is to be said later (reminders, nudges, asking for a review) is written with them, and what was to be said of
+    the time before this step is taken back first.
     """
-    if event.from_state == BookingState.CONFIRMED:
-        messaging.cancel(topic=_about(booking), kind=REMINDER, now=now)
+    if over := reminders.over_with(event):
+        messaging.cancel(topic=about(booking), kind=over, now=now)
     topic = _topic(event, booking)
     if topic is None:
         return
     pets = texts.listed([pet.name for pet in booking.pets.all()])
+    members = list(team(booking)) if topic in TO_PROVIDER else []
     notices = [
         messaging.Notice(
             reader,
-            f"booking_{topic}",
-            key=f"{_about(booking)}:{booking.sequence}:{topic}",
-            topic=_about(booking),
+            kind,
+            key=f"{about(booking)}:{booking.sequence}:{topic}",
+            topic=about(booking),
             title=said.title.format_map(words),
             body=" ".join(said.body.format_map(words).split()),
+            short=say.short(f"{said.title.format_map(words)}.", f"{pets}, {words['brief']}."),
             url=url,
+            actions=BUTTONS.get(kind, ()),
+            place_zone=booking.time_zone,
+            useless_after=booking.due_at if kind in ANSWERS else None,
         )
-        for reader, said, url in _readers(booking, topic)
-        for words in [_words(booking, event, pets, ZoneInfo(reader.time_zone), old_starts_at)]
+        for reader, kind, said, url in _readers(booking, topic, event, members)
+        for words in [_words(booking, event, pets, reader, old_starts_at)]
     ]
-    messaging.notify_all([*notices, *_reminders(booking, pets, now)], now=now)
+    messaging.notify_all([*notices, *reminders.notices(booking, event, pets, members, now=now)], now=now)
 
 
 def tell_more_time(booking: Booking, *, now: datetime) -> None:
@@ -165,8 +185,8 @@ def tell_paid(booking: Booking, invoice: Invoice, payment: Payment, *, now: date
             messaging.Notice(
                 member,
                 "booking_tip" if invoice.is_tip else "booking_paid",
-                key=f"{_about(booking)}:paid:{payment.uid}",
-                topic=_about(booking),
+                key=f"{about(booking)}:paid:{payment.uid}",
+                topic=about(booking),
                 title=title,
                 body=body,
                 url=provider_url(booking),
@@ -198,8 +218,8 @@ def tell_complaint(booking: Booking, *, now: datetime) -> None:
             messaging.Notice(
                 person,
                 "booking_complaint",
-                key=f"{_about(booking)}:complaint",
-                topic=_about(booking),
+                key=f"{about(booking)}:complaint",
+                topic=about(booking),
                 title=title,
                 body=f"{body} The payout waits until Pet Place has looked at it.",
                 url=url,
@@ -221,15 +241,15 @@ def _tell_owner(booking: Booking, kind: str, key: str, title: str, body: str, no
     words = {
         "service": booking.service.name,
         "provider": booking.provider.name,
-        "when": texts.when_for(booking.starts_at, booking.zone, ZoneInfo(booking.owner.time_zone)),
+        "when": say.when(booking.starts_at, booking.owner, booking.zone),
     }
     messaging.notify_all(
         [
             messaging.Notice(
                 booking.owner,
                 kind,
-                key=f"{_about(booking)}:{key}",
-                topic=_about(booking),
+                key=f"{about(booking)}:{key}",
+                topic=about(booking),
                 title=title,
                 body=body.format_map(words),
                 url=booking.get_absolute_url(),
@@ -239,14 +259,22 @@ def _tell_owner(booking: Booking, kind: str, key: str, title: str, body: str, no
     )
 
 
-def _readers(booking: Booking, topic: str) -> Iterator[tuple[User, Said, str]]:
+def _readers(
+    booking: Booking, topic: str, event: BookingEvent, members: Iterable[User]
+) -> Iterator[tuple[User, str, Said, str]]:
+    """Yield who is told of it, under which kind, in which words, and with the address of whose page."""
     if topic in TO_OWNER:
-        yield booking.owner, TO_OWNER[topic], booking.get_absolute_url()
+        yield booking.owner, _kind("booking", topic, event, Side.OWNER), TO_OWNER[topic], booking.get_absolute_url()
     if topic in TO_PROVIDER:
-        url = provider_url(booking)
-        for member in team(booking):
+        url, kind = provider_url(booking), _kind("team", topic, event, Side.PROVIDER)
+        for member in members:
             if member.pk != booking.owner_id:
-                yield member, TO_PROVIDER[topic], url
+                yield member, kind, TO_PROVIDER[topic], url
+
+
+def _kind(who: str, topic: str, event: BookingEvent, side: Side) -> str:
+    """Return the kind; whoever cancelled is told under another than those to whom it is news."""
+    return f"{who}_cancelled" if topic == "cancel" and event.side != side else f"{who}_{topic}"
 
 
 def team(booking: Booking) -> Iterable[User]:
@@ -266,7 +294,8 @@ def provider_url(booking: Booking) -> str:
     return reverse("provider:booking", args=[booking.provider.slug, booking.reference])
 
 
-def _about(booking: Booking) -> str:
+def about(booking: Booking) -> str:
+    """Return the topic of everything that is said about it."""
     return f"booking:{booking.uid}"
 
 
@@ -285,16 +314,17 @@ def _topic(event: BookingEvent, booking: Booking) -> str | None:
     return str(event.action)
 
 
-def _words(booking: Booking, event: BookingEvent, pets: str, person: ZoneInfo, old: datetime | None) -> dict[str, str]:
+def _words(booking: Booking, event: BookingEvent, pets: str, reader: User, old: datetime | None) -> dict[str, str]:
     place = booking.zone
     return {
         "service": booking.service.name,
         "provider": booking.provider.name,
         "owner": booking.owner.get_full_name(),
         "pets": pets,
-        "when": texts.when_for(booking.starts_at, place, person),
-        "old_when": texts.when_for(old, place, person) if old else "",
-        "due": texts.when_for(booking.due_at, place, person) if booking.due_at else "",
+        "when": say.when(booking.starts_at, reader, place),
+        "brief": say.brief(booking.starts_at, reader, place),
+        "old_when": say.when(old, reader, place) if old else "",
+        "due": say.when(booking.due_at, reader, place) if booking.due_at else "",
         "total": format_money(booking.total, booking.currency),
         "reason": _sentence(event.reason),
         "cancelled_by": f"{CancelReason(booking.cancel_reason).label}. " if booking.cancel_reason else "",
@@ -333,24 +363,3 @@ def _kept(booking: Booking, event: BookingEvent) -> str:
         if owed:
             said.append(f"{format_money(owed, booking.currency)} of it is still to be paid.")
     return " ".join(said) or "Nothing is to be paid."
-
-
-def _reminders(booking: Booking, pets: str, now: datetime) -> Iterator[messaging.Notice]:
-    if booking.state != BookingState.CONFIRMED:
-        return
-    when = texts.when_for(booking.starts_at, booking.zone, ZoneInfo(booking.owner.time_zone))
-    for before in REMIND_BEFORE:
-        due_at = booking.starts_at - before
-        if due_at <= now:
-            continue
-        yield messaging.Notice(
-            booking.owner,
-            REMINDER,
-            key=f"{_about(booking)}:{booking.sequence}:reminder_{int(before.total_seconds()) // 3600}h",
-            topic=_about(booking),
-            title=f"Coming up: {booking.service.name}",
-            body=f"{booking.service.name} with {booking.provider.name} for {pets}, {when}.",
-            url=booking.get_absolute_url(),
-            due_at=due_at,
-            useless_after=booking.starts_at,
-        )

@@ -5,6 +5,7 @@ Each step is one transaction: lock the booking's row -> read it again -> find th
 InvalidTransition (409). The instance that was passed in is read anew and returned.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from django.db import connection, transaction
 from accounts.models import User
 from bookings import permissions
 from bookings.domain import allocations, cancellation, events
-from bookings.models import Booking
+from bookings.models import Booking, BookingEvent
 from bookings.models.booking import BookingQuerySet
 from bookings.states import (
     FINAL_STATES,
@@ -113,6 +114,31 @@ def start(booking: Booking, *, by: User, now: datetime, reason: str = "") -> Boo
         raise DomainError("A visit can be started one hour before its time at the earliest.", code="too_early")
     booking.state, booking.due_at = BookingState.IN_PROGRESS, booking.ends_at + COMPLETE_AFTER_END
     return finish(booking, step, now=now, reason=clean_reason(reason))
+
+
+@retried
+def say_coming(booking: Booking, *, by: User, now: datetime) -> Booking:
+    """Answer the reminder: the owner will come. Said once for each time of the booking; again changes nothing.
+
+    It is an event and a word to the team: state, sequence and reminders stay as they are.
+    """
+    step = begin(booking, Action.COMING, by=by)
+    if not booking.starts_at - permissions.COMING_EARLY <= now < booking.starts_at:
+        raise DomainError("This can be said in the last two days before the visit.", code="too_early")
+    if has_said_coming(booking):
+        return booking
+    detail = {"sequence": booking.sequence}
+    event = events.record(booking, step.action, from_state=step.source, side=step.side, by=by, now=now, detail=detail)
+    events.tell(booking, event, now=now)
+    return booking
+
+
+def has_said_coming(booking: Booking, story: Iterable[BookingEvent] | None = None) -> bool:
+    """Whether the owner has said it for the booking's present time. ``story`` are its events, where they are loaded."""
+    return any(
+        event.action == Action.COMING and event.detail.get("sequence") == booking.sequence
+        for event in (booking.events.all() if story is None else story)
+    )
 
 
 @retried

@@ -14,14 +14,6 @@ def when(moment: datetime, zone: ZoneInfo) -> str:
     return f"{day(local.date())}, {local:%H:%M} ({zone.key})"
 
 
-def when_for(moment: datetime, place: ZoneInfo, person: ZoneInfo) -> str:
-    """Return ``moment`` on the place's clock, and on the reader's where that shows another time."""
-    text = when(moment, place)
-    if moment.astimezone(place).utcoffset() == moment.astimezone(person).utcoffset():
-        return text
-    return f"{text}, for you {when(moment, person)}"
-
-
 def length(minutes: int) -> str:
     """Return ``45 minutes``, ``1 hour`` or ``1 h 30 min``."""
     hours, rest = divmod(minutes, 60)

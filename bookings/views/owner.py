@@ -116,6 +116,10 @@ def detail_context(request: SignedInRequest, booking: Booking, *, now: datetime)
     terms = cancellation.Terms.from_json(booking.terms)
     sides = permissions.sides_of(request.user, booking)
     money = paying.standing(booking)
+    story = list(booking.events.all())
+    actions = {str(one) for one in permissions.allowed_actions(request.user, booking, now=now)}
+    if lifecycle.has_said_coming(booking, story):
+        actions.discard(Action.COMING)
     return {
         "booking": booking,
         "money": money,
@@ -124,8 +128,8 @@ def detail_context(request: SignedInRequest, booking: Booking, *, now: datetime)
         "lines": list(bill.lines.all()),
         "total": bill.total,
         "rows": shown.refund_rows(terms, now=now if booking.is_live else None),
-        "story": shown.timeline(booking, booking.events.all()),
-        "actions": {str(one) for one in permissions.allowed_actions(request.user, booking, now=now)},
+        "story": shown.timeline(booking, story),
+        "actions": actions,
         "pets": list(booking.pets.all()),
         "resources": shown.resources(booking),
         "shows_address": booking.state in ADDRESS_STATES,
@@ -209,6 +213,19 @@ def cancel(request: SignedInRequest, reference: str) -> HttpResponse:
 def move(request: SignedInRequest, reference: str) -> HttpResponse:
     booking = own_booking(request.user, reference)
     return move_page(request, booking, template="bookings/move.html", done=booking.get_absolute_url())
+
+
+@login_required
+@require_POST
+def coming(request: SignedInRequest, reference: str) -> HttpResponse:
+    booking = own_booking(request.user, reference)
+    try:
+        lifecycle.say_coming(booking, by=request.user, now=timezone.now())
+    except DomainError as error:
+        say_error(request, error)
+    else:
+        messages.success(request, f"Thank you. {booking.provider.name} has been told.")
+    return redirect(booking)
 
 
 @login_required

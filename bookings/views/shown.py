@@ -22,6 +22,7 @@ STORY = {
     Action.START: "Visit started",
     Action.COMPLETE: "Visit finished",
     Action.NO_SHOW: "Nobody came",
+    Action.COMING: "Will come",
     Action.REVIVE: "Paid late, the time was still free",
 }
 

@@ -7,13 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.template import TemplateDoesNotExist
-from django.template.loader import select_template
 
-from messaging import kinds
+from messaging import kinds, links, mails
 from messaging.channels.base import Action, Attachment, Parcel
 from messaging.choices import Channel
-from messaging.kinds import Kind
 from messaging.models import Delivery, Device, Notification
 
 SHORT_LENGTH = 160
@@ -37,7 +34,6 @@ MakeAction = Callable[[Notification], Action | None]
 _attachers: dict[str, Attach] = {}
 _texts: dict[str, MakeText] = {}
 _actions: dict[str, MakeAction] = {}
-_unsubscribe: list[Callable[[Notification, Kind], str]] = []
 
 
 def register_attachments(kind: str, attach: Attach) -> None:
@@ -56,11 +52,6 @@ def register_text(kind: str, make: MakeText) -> None:
 def register_action(verb: str, make: MakeAction) -> None:
     """Let ``make`` sign the one-tap link for ``verb``; None: it is not possible any more."""
     _actions[verb] = make
-
-
-def register_unsubscribe(make: Callable[[Notification, Kind], str]) -> None:
-    """Let ``make`` give the absolute address at which a reader switches the kind off with one POST."""
-    _unsubscribe[:] = [make]
 
 
 def text_of(notification: Notification) -> Text | None:
@@ -88,41 +79,37 @@ def parcel(delivery: Delivery, *, now: datetime) -> Parcel | None:
     text = text_of(notification)
     if text is None:
         return None
-    title = " ".join(text.title.split())
+    title = mails.one_line(text.title)
     is_mail = delivery.channel == Channel.EMAIL
     actions = actions_of(notification)
-    unsubscribe_url = _unsubscribe[0](notification, kind) if _unsubscribe and kind.can_switch(delivery.channel) else ""
-    url = _absolute(notification.url)
+    unsubscribe_url = links.unsubscribe_url(notification.user, kind, now=now) if is_mail else ""
+    url = links.absolute(notification.url)
     attach = _attachers.get(notification.kind) if is_mail else None
-    mail_text = mail_html = ""
+    mail = mails.Mail("", "", "")
     if is_mail:
-        context = {
+        words = {
             "title": title,
             "body": text.body,
             "link": url,
             "name": notification.user.get_short_name(),
-            "site_url": settings.SITE_URL,
             "actions": actions,
             "unsubscribe_url": unsubscribe_url,
-            "notification": notification,
-            "kind": kind,
             **text.context,
         }
-        title = _one(kind, "subject.txt", context, otherwise=title)
-        mail_text, mail_html = _one(kind, "body.txt", context), _one(kind, "body.html", context)
+        mail = mails.render(kind, words)
     return Parcel(
         delivery_pk=delivery.pk,
         delivery_uid=delivery.uid,
         notification_uid=notification.uid,
         user=notification.user,
         kind=kind,
-        title=title,
+        title=mail.subject or title,
         body=text.body,
         short=text.short or _short(title, text.body),
         url=url,
         message_id=message_id(delivery),
-        text=mail_text,
-        html=mail_html,
+        text=mail.text,
+        html=mail.html,
         actions=actions,
         attachments=tuple(attach(notification)) if attach else (),
         unsubscribe_url=unsubscribe_url,
@@ -134,27 +121,11 @@ def parcel(delivery: Delivery, *, now: datetime) -> Parcel | None:
     )
 
 
-def _one(kind: Kind, name: str, context: dict[str, Any], *, otherwise: str = "") -> str:
-    """Render the kind's own template ``name``, or the one for all; a subject without its own is ``otherwise``."""
-    names = [f"messaging/kinds/{kind.template}/{name}"] if kind.template else []
-    if name != "subject.txt":
-        names.append(f"messaging/email/notification.{name.rsplit('.', 1)[1]}")
-    try:
-        rendered = select_template(names).render(context) if names else otherwise
-    except TemplateDoesNotExist:
-        rendered = otherwise
-    return " ".join(rendered.split()) if name == "subject.txt" else rendered
-
-
 def _devices(delivery: Delivery, now: datetime) -> tuple[Device, ...]:
     if delivery.channel != Channel.PUSH:
         return ()
     mine = Device.objects.reachable([delivery.notification.user_id], now)
     return tuple(device for device in mine if str(device.uid) not in delivery.reached)
-
-
-def _absolute(path: str) -> str:
-    return f"{settings.SITE_URL.rstrip('/')}{path}" if path.startswith("/") else path
 
 
 def _short(title: str, body: str) -> str:

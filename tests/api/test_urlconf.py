@@ -37,6 +37,8 @@ PUBLIC = {
     "ui-gallery",  # the demo's and developers' gallery of components
     "api-schema",
     "api-docs",
+    "messaging:unsubscribe",  # the signed address in a mail is the key
+    "bookings:link",
     "account_login",
     "account_logout",
     "account_inactive",
@@ -152,6 +154,7 @@ SIGNED_IN = {
     "bookings:calendar_file",
     "bookings:tip",
     "bookings:complaint",
+    "bookings:coming",
     "messaging:list",
     "messaging:read",
     "messaging:read_all",
@@ -174,6 +177,8 @@ SIGNED_IN = {
     "payments:pdf",
     "reviews:write",
 }
+# The address itself is the key: no cookie is asked, so there is nothing that a token would protect.
+KEYED = {"messaging:unsubscribe", "bookings:link"}
 # Named, but about the caller or about what everybody may see: a stranger is no stranger there.
 NOBODYS = {"bookings:quick_pet", "bookings:hold"}
 
@@ -229,6 +234,7 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
         "verb": {"step": "start", "reasoned_step": "cancel"}.get(local, ""),
         "key": "abc",
         "ref": "sbx_0",
+        "token": "abc",
         "uidb36": "1",
     }
     return reverse(name, kwargs={key: values[key] for key in pattern.pattern.regex.groupindex})  # type: ignore[attr-defined]
@@ -281,14 +287,24 @@ def test_guarded_page_of_somebody_else_is_not_there(world: World, client: Client
     assert 404 in statuses
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(PAGES) - {"healthz", "readyz", "metrics", "manifest", "service_worker", "offline"})
-)
+UNTOKENED = {"healthz", "readyz", "metrics", "manifest", "service_worker", "offline"}
+
+
+@pytest.mark.parametrize("name", sorted(set(PAGES) - KEYED - UNTOKENED))
 def test_page_refuses_a_change_without_its_token(world: World, name: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(world.owner)
 
     assert client.post(_address(world, name, PAGES[name])).status_code == 403
+
+
+@pytest.mark.parametrize("name", sorted(KEYED))
+def test_page_with_its_key_in_the_address_refuses_every_other(world: World, name: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(world.owner)
+    url = _address(world, name, PAGES[name])
+
+    assert {client.get(url).status_code, client.post(url).status_code} == {404}
 
 
 @pytest.mark.parametrize("name", sorted(name for _, name, _ in ALL if name.startswith("admin:")))

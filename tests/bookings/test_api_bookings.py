@@ -135,7 +135,7 @@ def test_booking_an_instant_service_confirms_it(body, pet, service):
         ("hold", None, "held", "owner"),
         ("place", "held", "confirmed", "owner"),
     ]
-    assert data["allowed_actions"] == ["cancel", "reschedule"]
+    assert data["allowed_actions"] == ["cancel", "reschedule", "coming"]
     assert data["address"] == "Example Street 1"
 
 
@@ -338,6 +338,7 @@ STEPS = {
     Action.DECLINE: ("decline", {"reason": "No room."}),
     Action.CANCEL: ("cancel", {"reason": "Ill."}),
     Action.RESCHEDULE: ("reschedule", {"start": "2026-11-24T14:00:00Z"}),
+    Action.COMING: ("coming", {}),
     Action.START: ("start", {}),
     Action.COMPLETE: ("complete", {}),
     Action.NO_SHOW: ("no-show", {}),

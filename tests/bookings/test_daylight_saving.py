@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bookings.domain import cancellation, events, interval, pricing, problems, reservation
+from bookings import kinds
+from bookings.domain import cancellation, interval, pricing, problems, reservation
 from messaging.models import Notification
 from tests.factories import PetFactory, make_branch, make_provider, make_quote, make_resource, make_service
 
@@ -151,9 +152,10 @@ def test_reminders_are_real_hours_before_the_start(change, branch, now):
     start = change.local(1, 10)
     quote = make_quote(service, starts_at=start, now=now)
     reservation.book(quote, by=quote.owner, now=now)
-    due = sorted(Notification.objects.filter(kind=events.REMINDER).values_list("due_at", flat=True))
+    reminders = Notification.objects.filter(kind__in=(kinds.REMINDER, kinds.REMINDER_SOON))
+    due = sorted(reminders.values_list("due_at", flat=True))
     assert [elapsed(moment, start) for moment in due] == [48 * HOUR, 3 * HOUR]
-    assert f"10:00 ({change.zone})" in Notification.objects.filter(kind=events.REMINDER).first().body
+    assert all(f"10:00 ({change.zone})" in one.body for one in reminders)
 
 
 def test_start_times_are_on_the_step_of_the_wall_clock(change, branch, now):

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from bookings import kinds
 from bookings.domain import events, lifecycle, reschedule
 from messaging.models import Delivery, Notification
 from providers.domain import team
@@ -14,20 +15,22 @@ pytestmark = pytest.mark.django_db
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
 AFTERNOON = NOW + DAY + 6 * HOUR
+REMINDERS = (kinds.REMINDER, kinds.REMINDER_SOON)
+LATER = (*REMINDERS, kinds.NUDGE, kinds.REVIEW_REQUEST)
 
 
 def titles(user, kind=None):
-    others = [events.REMINDER, "invoice_issued"]
+    others = [*LATER, "invoice_issued"]
     found = user.notifications.filter(cancelled_at__isnull=True).exclude(kind__in=others).order_by("pk")
     return [one.title for one in (found.filter(kind=kind) if kind else found)]
 
 
 def newest(user):
-    return user.notifications.exclude(kind=events.REMINDER).latest("pk")
+    return user.notifications.exclude(kind__in=LATER).latest("pk")
 
 
 def reminders(booking):
-    found = Notification.objects.filter(kind=events.REMINDER, topic=f"booking:{booking.uid}", cancelled_at__isnull=True)
+    found = Notification.objects.filter(kind__in=REMINDERS, topic=f"booking:{booking.uid}", cancelled_at__isnull=True)
     return sorted((one.due_at, one.useless_after) for one in found)
 
 
@@ -43,18 +46,18 @@ def test_both_sides_hear_of_a_request():
     assert owner.title == "Request sent to Happy Paws"
     assert owner.url == booking.get_absolute_url()
     assert owner.body == (
-        f"A walking service with Happy Paws for {pet}, Wed 18 Nov 2026, 15:00 (Europe/Berlin)."
-        " The provider has until Wed 18 Nov 2026, 09:00 (Europe/Berlin) to answer."
+        f"A walking service with Happy Paws for {pet}, Wed, Nov 18, 2026, 15:00 (Europe/Berlin)."
+        " The provider has until Wed, Nov 18, 2026, 09:00 (Europe/Berlin) to answer."
     )
     assert manager.title == "New request: A walking service"
     assert manager.url == f"/provider/{booking.provider.slug}/bookings/{booking.reference}/"
-    assert manager.body.startswith(f"{pet}, Wed 18 Nov 2026, 15:00 (Europe/Berlin). A walking service for Person ")
+    assert manager.body.startswith(f"{pet}, Wed, Nov 18, 2026, 15:00 (Europe/Berlin). A walking service for Person ")
 
 
 def test_readers_abroad_read_their_own_time_too():
     owner = UserFactory(time_zone="America/New_York")
     booking = make_booking(make_service(is_instant=True), owner=owner)
-    here, there = "Wed 18 Nov 2026, 15:00 (Europe/Berlin)", "for you Wed 18 Nov 2026, 09:00 (America/New_York)"
+    here, there = "Wed, Nov 18, 2026, 15:00 (Europe/Berlin)", "for you Wed, Nov 18, 2026, 09:00 (America/New_York)"
     assert f"{here}, {there}" in newest(owner).body
     assert "New_York" not in newest(manager_of(booking)).body
 
@@ -67,7 +70,7 @@ def test_every_step_is_told():
         "A walking service has started",
         "A walking service is done",
     ]
-    assert titles(manager_of(booking), "booking_accept") == ["Accepted: A walking service"]
+    assert titles(manager_of(booking), "team_accept") == ["Accepted: A walking service"]
 
 
 def test_reason_of_a_decline_is_told():
@@ -98,7 +101,7 @@ def test_expiry_is_told(state, title):
         assert newest(manager_of(booking)).title == "Request expired: A walking service"
     else:
         assert newest(booking.owner).title == "Your kept time has run out"
-        assert titles(manager_of(booking), "booking_hold_expired") == []
+        assert titles(manager_of(booking), "team_hold_expired") == []
 
 
 def test_giving_up_a_hold_is_told_to_nobody():
@@ -116,7 +119,9 @@ def test_move_says_the_old_and_the_new_time():
     reschedule.move(booking, by=booking.owner, starts_at=AFTERNOON + DAY, now=NOW)
     said = newest(booking.owner)
     assert said.title == "Moved: A walking service"
-    assert "is now Thu 19 Nov 2026, 15:00 (Europe/Berlin). It was Wed 18 Nov 2026, 15:00 (Europe/Berlin)." in said.body
+    assert (
+        "is now Thu, Nov 19, 2026, 15:00 (Europe/Berlin). It was Wed, Nov 18, 2026, 15:00 (Europe/Berlin)." in said.body
+    )
 
 
 def test_owner_who_moves_a_service_on_request_asks():
@@ -158,12 +163,12 @@ class TestReminders:
         return make_booking(make_service(is_instant=True), starts_at=self.START, **fields)
 
     def due(self, start):
-        return [(start - 48 * HOUR, start), (start - 3 * HOUR, start)]
+        return [(start - 48 * HOUR, start - 3 * HOUR), (start - 3 * HOUR, start)]
 
     def test_two_are_written_when_it_is_confirmed(self):
         booking = self.confirmed()
         assert reminders(booking) == self.due(self.START)
-        assert Notification.objects.filter(kind=events.REMINDER).first().user == booking.owner
+        assert Notification.objects.filter(kind__in=REMINDERS).first().user == booking.owner
 
     def test_none_for_a_request(self):
         assert reminders(make_booking(state="pending", starts_at=self.START)) == []
@@ -185,7 +190,7 @@ class TestReminders:
             reschedule.move(booking, by=manager_of(booking), starts_at=NOW + HOUR, now=NOW)
             lifecycle.start(booking, by=manager_of(booking), now=NOW)
         assert reminders(booking) == []
-        waiting = Delivery.objects.filter(notification__kind=events.REMINDER, state="waiting")
+        waiting = Delivery.objects.filter(notification__kind__in=REMINDERS, state="waiting")
         assert waiting.count() == 0
 
     def test_they_wait_again_when_a_moved_request_is_accepted(self):

@@ -104,13 +104,3 @@ def test_length_in_words(minutes, text):
 )
 def test_words_are_listed(words, text):
     assert texts.listed(words) == text
-
-
-def test_time_is_said_with_its_zone_and_the_readers_own():
-    moment = utc(2026, 11, 18, 16)
-    here = "Wed 18 Nov 2026, 17:00 (Europe/Berlin)"
-    assert texts.when_for(moment, BERLIN, ZoneInfo("Europe/Paris")) == here
-    assert (
-        texts.when_for(moment, BERLIN, ZoneInfo("America/New_York"))
-        == f"{here}, for you Wed 18 Nov 2026, 11:00 (America/New_York)"
-    )

@@ -101,7 +101,7 @@ def test_mail_reaches_a_real_server_as_text_and_html(sink, settings):
     assert "Hello Anna," in text
     assert "See it here: https://pets.example.test/bookings/BK-1/" in text
     assert "Rex <b>is</b> & booked" in text
-    assert "<h1>Rex &lt;b&gt;is&lt;/b&gt; &amp; booked</h1>" in html
+    assert ">Rex &lt;b&gt;is&lt;/b&gt; &amp; booked</h1>" in html
     assert "<p>One.</p>" in html
     assert 'href="https://pets.example.test/bookings/BK-1/"' in html
     row = fresh(delivery)
