@@ -13,6 +13,7 @@ from django.core.cache import cache
 def _cheap_and_quiet(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    settings.WHITENOISE_USE_FINDERS = False  # each test client would index every static file; none asks for one
 
 
 @pytest.fixture(autouse=True)
