@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from messaging import kinds
 from messaging.choices import OUTSIDE, Channel
+from messaging.contact_forms import ContactForm
 from messaging.domain import preferences
 from messaging.domain.preferences import Switch
-from messaging.contact_forms import ContactForm
 from messaging.kinds import GROUPS, Kind
 from petplace.errors import DomainError
 from petplace.http import SignedInRequest
