@@ -59,7 +59,14 @@ def message(request: SignedInRequest, uid: UUID) -> HttpResponse:
 @never_cache
 @xframe_options_sameorigin
 @csp_replace(
-    {"default-src": ["'none'"], "style-src": ["'unsafe-inline'"], "img-src": ["data:"], "frame-ancestors": ["'self'"]}
+    {
+        "default-src": ["'none'"],
+        "script-src": ["'none'"],
+        "form-action": ["'none'"],
+        "style-src": ["'unsafe-inline'"],
+        "img-src": ["data:"],
+        "frame-ancestors": ["'self'"],
+    }
 )
 def html(request: SignedInRequest, uid: UUID) -> HttpResponse:
     """Give the HTML of a mail, for the frame on its page."""

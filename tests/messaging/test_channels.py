@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import time
 
 import pytest
@@ -208,10 +209,11 @@ def test_what_was_given_up_is_a_line_of_json_without_the_address(ways, user, cap
     }  # fmt: skip
 
 
-def test_one_poisoned_row_among_a_thousand_is_parked_and_the_others_move(ways, db):
+def test_one_poisoned_row_among_many_is_parked_and_the_others_move(ways, db):
     """RELIABILITY J08, on one channel."""
     people = [UserFactory(), UserFactory()]
-    rows = [notify(people[n % 2], "test", key=f"k{n}", title=str(n), body="-", now=NOW) for n in range(1000)]
+    count = 1000 if os.environ.get("PETPLACE_FAULTS") == "full" else 200
+    rows = [notify(people[n % 2], "test", key=f"k{n}", title=str(n), body="-", now=NOW) for n in range(count)]
     poison = rows[137]
 
     def send(parcel):
@@ -227,7 +229,7 @@ def test_one_poisoned_row_among_a_thousand_is_parked_and_the_others_move(ways, d
         passes += 1
 
     assert (of(poison, "email").state, of(poison, "email").attempts) == (D.DEAD, outbox.MAX_ATTEMPTS)
-    assert Delivery.objects.filter(channel="email", state=D.SENT, attempts=1).count() == 999
+    assert Delivery.objects.filter(channel="email", state=D.SENT, attempts=1).count() == count - 1
     assert passes == outbox.MAX_ATTEMPTS
 
 
@@ -286,7 +288,7 @@ def test_staff_see_the_outbox_as_readers_would(kept, client, user):
     assert {page.status_code for page in pages.values()} == {200}
     assert '<a href="https://pets.example.test/bookings/BK-1/"' in pages["sms"].content.decode()
     assert "&lt;b&gt;is&lt;/b&gt; here" in html.content.decode()
-    assert html["Content-Security-Policy"].startswith("default-src 'none'")
+    assert {"default-src 'none'", "script-src 'none'"} <= set(html["Content-Security-Policy"].split("; "))
     assert html["X-Frame-Options"] == "SAMEORIGIN"
     text = next(one for one in all_of_them if one.channel == "sms")
     assert client.get(reverse("dev:outbox_html", args=[text.uid])).status_code == 404
