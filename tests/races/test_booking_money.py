@@ -151,11 +151,11 @@ def test_the_same_news_from_everywhere(world, host, report):
 
 
 @pytest.mark.control
-def test_control_payment_against_the_end_without_locks(world, host, report, settings):
+def test_control_payment_against_the_end_without_locks(world, control_host, report, settings):
     """The race can be lost: without locks a hold is placed and ended at once."""
     settings.DISABLE_BOOKING_LOCKS = settings.DISABLE_PAYMENT_LOCKS = True
     broken = tried = 0
-    with Crew(2, host=host) as crew:
+    with Crew(2, host=control_host) as crew:
         for start in world.starts(60):
             if broken >= 2:  # on a fast line not every burst meets
                 break

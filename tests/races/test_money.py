@@ -237,9 +237,9 @@ def execute(sql):
 
 
 @pytest.mark.control
-def test_control_two_partial_refunds_without_guards(bank, unguarded, rounds, host, report):
+def test_control_two_partial_refunds_without_guards(bank, unguarded, rounds, control_host, report):
     over = 0
-    with Crew(2, host=host) as crew:
+    with Crew(2, host=control_host) as crew:
         for _ in range(rounds):
             payment = bank.paid(bank.sale())
             report.add(crew.burst([refund(bank, payment, 60)] * 2), TOO_MUCH)
@@ -249,9 +249,9 @@ def test_control_two_partial_refunds_without_guards(bank, unguarded, rounds, hos
 
 
 @pytest.mark.control
-def test_control_cancelling_and_a_refund_without_guards(bank, unguarded, host, report):
+def test_control_cancelling_and_a_refund_without_guards(bank, unguarded, control_host, report):
     over = tried = 0
-    with Crew(4, host=host) as crew:
+    with Crew(4, host=control_host) as crew:
         while over < 2 and tried < 60:  # on a fast line not every burst meets
             tried += 1
             payment = bank.paid(bank.sale())
@@ -263,9 +263,9 @@ def test_control_cancelling_and_a_refund_without_guards(bank, unguarded, host, r
 
 
 @pytest.mark.control
-def test_control_pay_clicked_without_guards(bank, unguarded, rounds, host, report):
+def test_control_pay_clicked_without_guards(bank, unguarded, rounds, control_host, report):
     doubled = 0
-    with Crew(10, host=host) as crew:
+    with Crew(10, host=control_host) as crew:
         for _ in range(rounds):
             invoice, tally = pay_ten_times(bank, crew)
             report.add(tally)
@@ -275,9 +275,9 @@ def test_control_pay_clicked_without_guards(bank, unguarded, rounds, host, repor
 
 
 @pytest.mark.control
-def test_control_a_promo_limit_without_guards(bank, unguarded, host, report):
+def test_control_a_promo_limit_without_guards(bank, unguarded, control_host, report):
     people = [UserFactory() for _ in range(WANTED)]
-    with Crew(WANTED, host=host) as crew:
+    with Crew(WANTED, host=control_host) as crew:
         promo, tally = redeem_at_once(bank, crew, people, [bank.sale() for _ in people])
     report.add(tally, ["promo_used_up"])
     used = PromoRedemption.objects.filter(promo=promo).count()
@@ -286,9 +286,9 @@ def test_control_a_promo_limit_without_guards(bank, unguarded, host, report):
 
 
 @pytest.mark.control
-def test_control_the_payout_job_without_guards(bank, unguarded, rounds, host, report):
+def test_control_the_payout_job_without_guards(bank, unguarded, rounds, control_host, report):
     doubled = 0
-    with Crew(4, host=host) as crew:
+    with Crew(4, host=control_host) as crew:
         for _ in range(rounds):
             earned_by(bank)
             tally = crew.burst([partial(payouts.collect_due, now=bank.now)] * 4)
@@ -299,8 +299,8 @@ def test_control_the_payout_job_without_guards(bank, unguarded, rounds, host, re
 
 
 @pytest.mark.control
-def test_control_numbers_without_guards(bank, unguarded, host, report):
-    with Crew(host=host) as crew:
+def test_control_numbers_without_guards(bank, unguarded, control_host, report):
+    with Crew(host=control_host) as crew:
         tally = issue_at_once(bank, crew)
     outcomes = Counter(one if one in ("won", "conflict") else "other" for one in tally.outcomes)
     report.name += f": {outcomes['won']} of {SIZE} got a number"

@@ -156,14 +156,14 @@ def test_live_bookings_of_the_losers_do_not_exist(report):
 
 @pytest.mark.control
 @pytest.mark.usefixtures("without_constraint")
-def test_control_without_constraint_and_locks(host, report):
+def test_control_without_constraint_and_locks(control_host, report):
     """Check, then write, with nothing else: this is what the races above must be able to see."""
     world = World.build(SIZE)
     world.resource("table")
     service = world.service(["table"])
-    slots = 20
+    slots = 10
     doubled = 0
-    with Crew(host=host) as crew:
+    with Crew(host=control_host) as crew:
         for start in world.starts(slots):
             tally = crew.burst(book(world, service, start))
             report.add(tally)
