@@ -8,12 +8,14 @@ class BookingsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.domain import closing
         from bookings import kinds, mails
-        from bookings.domain import forgetting, guards, paying
+        from bookings.domain import forgetting, guards, paying, talks
+        from messaging import about
         from payments.domain import subjects
         from providers.domain import hours
 
         kinds.declare()
         mails.connect()
+        about.describers.append(talks.describe)
         hours.time_off_guards.append(guards.refuse_time_off)
         closing.guards.append(guards.refuse_closing)
         closing.forgetters.append(forgetting.forget_owner)

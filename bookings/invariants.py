@@ -175,3 +175,19 @@ register(
        WHERE n.kind = 'team_nudge' AND n.cancelled_at IS NULL AND n.due_at > now()
          AND (b.state <> 'pending' OR n.useless_after <> b.due_at)""",
 )
+register(
+    "every booking that waits, is agreed or under way has the conversation of its owner and provider",
+    """SELECT b.reference, b.state, c.uid FROM bookings_booking b
+       LEFT JOIN messaging_conversation c
+         ON c.id = b.conversation_id AND c.owner_id = b.owner_id AND c.provider_id = b.provider_id
+       WHERE b.state IN ('pending', 'confirmed', 'in_progress') AND c.id IS NULL""",
+)
+register(
+    "what is agreed shows how to reach each other, and closes two weeks after its end",
+    """SELECT b.reference, c.is_open_contact, c.closes_at FROM bookings_booking b
+       JOIN messaging_conversation c ON c.id = b.conversation_id
+       WHERE b.state IN ('confirmed', 'in_progress', 'completed', 'no_show')
+         AND (NOT c.is_open_contact
+              OR (c.closes_at IS DISTINCT FROM b.ends_at + interval '14 days'
+                  AND NOT EXISTS (SELECT FROM accounts_user u WHERE u.id = c.owner_id AND u.closed_at IS NOT NULL)))""",
+)

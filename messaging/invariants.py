@@ -47,3 +47,31 @@ register(
     """SELECT d.uid, d.state FROM messaging_outboxmessage o JOIN messaging_delivery d ON d.id = o.delivery_id
        WHERE d.state IN ('sent', 'delivered')""",
 )
+register(
+    "the messages of a conversation are numbered from 1 without a gap",
+    """SELECT c.uid, c.last_seq, m.number, m.highest FROM messaging_conversation c
+       CROSS JOIN LATERAL (SELECT count(*) AS number, coalesce(max(seq), 0) AS highest FROM messaging_message
+                           WHERE conversation_id = c.id) m
+       WHERE c.last_seq <> m.number OR c.last_seq <> m.highest""",
+)
+register(
+    "a conversation knows what each side wrote last",
+    """SELECT c.uid, c.owner_last_seq, c.provider_last_seq FROM messaging_conversation c
+       CROSS JOIN LATERAL (SELECT coalesce(max(seq) FILTER (WHERE side = 'owner'), 0) AS owner,
+                                  coalesce(max(seq) FILTER (WHERE side = 'provider'), 0) AS provider
+                           FROM messaging_message WHERE conversation_id = c.id) m
+       WHERE c.owner_last_seq <> m.owner OR c.provider_last_seq <> m.provider""",
+)
+register(
+    "a seat belongs to the owner or to somebody of the team, and is not ahead of its conversation",
+    """SELECT c.uid, s.user_id, s.read_seq FROM messaging_seat s
+       JOIN messaging_conversation c ON c.id = s.conversation_id
+       WHERE s.delivered_seq > c.last_seq
+          OR (s.user_id <> c.owner_id AND NOT EXISTS (
+                SELECT FROM providers_membership p WHERE p.provider_id = c.provider_id AND p.user_id = s.user_id))""",
+)
+register(
+    "nothing is left of what somebody wrote who closed the account",
+    """SELECT m.uid FROM messaging_message m JOIN accounts_user u ON u.id = m.author_id
+       WHERE u.closed_at IS NOT NULL AND (m.text <> '' OR m.photo <> '')""",
+)

@@ -222,6 +222,13 @@ class BookingSerializer(StrictSerializer):
     time_zone = serializers.CharField(read_only=True)
     address = serializers.SerializerMethodField()
     owner_name = serializers.CharField(source="owner.get_full_name", read_only=True)
+    conversation = fields.UUIDField(
+        source="conversation.uid",
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="Null while it is only kept.",
+    )
     pets = PetBriefSerializer(many=True, read_only=True)
     note = serializers.CharField(read_only=True)
     price = serializers.SerializerMethodField()

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from bookings import permissions
-from bookings.domain import allocations, cancellation, events
+from bookings.domain import allocations, cancellation, events, talks
 from bookings.models import Booking, BookingEvent
 from bookings.models.booking import BookingQuerySet
 from bookings.states import (
@@ -258,7 +258,7 @@ def _state_when_free(booking: Booking) -> BookingState:
 
 def _rows() -> BookingQuerySet:
     return Booking.objects.select_related(
-        "service__branch", "service__provider", "provider", "owner", "invoice", "quote"
+        "service__branch", "service__provider", "provider", "owner", "invoice", "quote", "conversation"
     )
 
 
@@ -295,6 +295,7 @@ def finish(
     event = events.record(
         booking, step.action, from_state=step.source, side=step.side, by=step.by, now=now, reason=reason, detail=detail
     )
+    talks.follow(booking, event, now=now)
     events.tell(booking, event, now=now, old_starts_at=old_starts_at)
     return booking
 

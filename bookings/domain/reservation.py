@@ -9,7 +9,7 @@ from django.conf import settings
 
 from accounts.models import User
 from accounts.permissions import has_verified_email
-from bookings.domain import allocations, events, interval, lifecycle, problems, quotes, slots, sweeps
+from bookings.domain import allocations, events, interval, lifecycle, problems, quotes, slots, sweeps, talks
 from bookings.models import Booking, BookingPet, Quote
 from bookings.states import Action, BookingState, Side
 from bookings.validators import clean_note
@@ -27,6 +27,7 @@ ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 REFERENCE_TRIES = 20
 HOLD = timedelta(minutes=settings.HOLD_MINUTES)
 ALTERNATIVES = 4
+PLACED = ("invoice", "conversation")  # what placing writes besides the state
 
 R = TypeVar("R")
 
@@ -143,7 +144,7 @@ def take_again(booking: Booking, *, now: datetime) -> Booking:
     booking.invoice = invoices.revive(booking.invoice, now=now)
     booking.cancel_reason = ""
     _become_placed(booking, now)
-    return lifecycle.finish(booking, step, now=now, detail={"resources": len(taken)}, changed=("invoice",))
+    return lifecycle.finish(booking, step, now=now, detail={"resources": len(taken)}, changed=PLACED)
 
 
 def _reserving(quote: Quote, now: datetime, reserve: Callable[[], R]) -> R:
@@ -260,7 +261,7 @@ def _place(booking: Booking, step: lifecycle.Step, *, now: datetime) -> Booking:
     problems.refuse(problems.offered(booking.service))
     _check_start(booking, now)
     _become_placed(booking, now)
-    return lifecycle.finish(booking, step, now=now, changed=("invoice",))
+    return lifecycle.finish(booking, step, now=now, changed=PLACED)
 
 
 def _check_start(booking: Booking, now: datetime) -> None:
@@ -278,6 +279,7 @@ def _become_placed(booking: Booking, now: datetime) -> None:
         booking.invoice = _bill(booking, InvoiceState.OPEN)
     elif booking.is_confirmed or not booking.quote.prepay_amount:
         booking.invoice = invoices.open_draft(booking.invoice, now=now)
+    talks.open_with(booking, now=now)
 
 
 def _draft(booking: Booking, *, now: datetime) -> None:

@@ -14,6 +14,7 @@ from django.urls import reverse
 from accounts.models import User
 from bookings.models.quote import Quote
 from bookings.states import FINAL_STATES, LIVE_STATES, UPCOMING_STATES, Action, BookingState, CancelReason, Side
+from messaging.models import Conversation
 from payments.models import Invoice
 from petplace.models import PublicModel
 from pets.models import Pet
@@ -50,7 +51,9 @@ class BookingQuerySet(models.QuerySet["Booking"]):
 
     def with_everything(self) -> Self:
         """Load what a list or a detail shows, in a constant number of queries."""
-        found = self.select_related("service__branch", "provider", "owner", "invoice", "quote", "complaint")
+        found = self.select_related(
+            "service__branch", "provider", "owner", "invoice", "quote", "complaint", "conversation"
+        )
         return found.prefetch_related("pets", "allocations__resource")
 
 
@@ -78,6 +81,10 @@ class Booking(PublicModel):
 
     quote = models.ForeignKey(Quote, on_delete=models.PROTECT, related_name="bookings")
     invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, null=True, blank=True, related_name="booking")
+    # Opened when it is placed.
+    conversation = models.OneToOneField(
+        Conversation, on_delete=models.PROTECT, null=True, blank=True, related_name="booking"
+    )
     currency = models.CharField(max_length=3)
     total = models.BigIntegerField()
     terms = models.JSONField()
