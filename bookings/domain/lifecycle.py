@@ -129,6 +129,7 @@ def say_coming(booking: Booking, *, by: User, now: datetime) -> Booking:
         return booking
     detail = {"sequence": booking.sequence}
     event = events.record(booking, step.action, from_state=step.source, side=step.side, by=by, now=now, detail=detail)
+    talks.follow(booking, event, now=now)
     events.tell(booking, event, now=now)
     return booking
 

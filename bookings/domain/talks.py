@@ -88,6 +88,7 @@ def _line(booking: Booking, event: BookingEvent) -> str:
     return {
         Action.ACCEPT: f"Confirmed by the provider: {when}. Phone numbers and e-mail addresses are shown from now on.",
         Action.DECLINE: "Declined by the provider.",
+        Action.COMING: "The owner confirmed that they will come.",
         Action.START: "The visit has started.",
         Action.COMPLETE: "The visit is done.",
         Action.NO_SHOW: "The provider reported that nobody came.",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bookings', '0005_complaints'),
+        ('bookings', '0006_coming'),
         ('messaging', '0006_outages'),
     ]
 

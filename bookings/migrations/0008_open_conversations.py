@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
     """Bookings that are under way get the conversation that new ones are opened with."""
 
     dependencies = [
-        ("bookings", "0006_conversation"),
+        ("bookings", "0007_conversation"),
         ("providers", "0001_initial"),
     ]
 
