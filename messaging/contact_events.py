@@ -7,12 +7,14 @@ from allauth.account.models import EmailAddress
 from allauth.account.signals import email_changed, email_confirmed
 from anymail.signals import AnymailTrackingEvent, tracking
 from django.contrib.auth.signals import user_logged_out
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from accounts.domain.events import AccountEvent
 from accounts.models import User
+from messaging.choices import PhoneState
 from messaging.domain import addresses, devices, reports
+from messaging.models import ContactSettings
 
 MAIL_EVENTS = {"delivered": "delivered", "bounced": "bounced", "rejected": "rejected", "complained": "complained"}
 # SendGrid calls it a bounce too when a server did not take a mail for now, for example for the sender's name.
@@ -24,6 +26,7 @@ def connect() -> None:
     user_logged_out.connect(_signed_out, dispatch_uid="messaging-signed-out")
     email_changed.connect(_address_changed, dispatch_uid="messaging-address-changed")
     email_confirmed.connect(_address_proven, dispatch_uid="messaging-address-proven")
+    pre_save.connect(_phone_changes, sender=User, dispatch_uid="messaging-phone-changes")
     post_save.connect(_address_saved, sender=EmailAddress, dispatch_uid="messaging-address-saved")
     tracking.connect(_mail_reported, dispatch_uid="messaging-mail-reported")
 
@@ -57,6 +60,13 @@ def _address_saved(sender: Any, instance: EmailAddress, **_: Any) -> None:
     """The API proves addresses without allauth's signals."""
     if instance.primary and instance.verified:
         addresses.try_email_again(instance.user, now=timezone.now())
+
+
+def _phone_changes(sender: Any, instance: User, update_fields: Any = None, **_: Any) -> None:
+    """What is known of a number does not hold for the next one. The row still has the old number here."""
+    if instance.pk and update_fields and "phone" in update_fields:
+        known = ContactSettings.objects.filter(user_id=instance.pk).exclude(phone_state=PhoneState.UNKNOWN)
+        known.exclude(user__phone=instance.phone).update(phone_state=PhoneState.UNKNOWN)
 
 
 def _mail_reported(sender: Any, event: AnymailTrackingEvent, esp_name: str, **_: Any) -> None:

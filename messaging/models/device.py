@@ -72,3 +72,7 @@ class Device(PublicModel):
     @property
     def is_browser(self) -> bool:
         return self.kind == DeviceKind.WEBPUSH
+
+    @property
+    def is_handheld(self) -> bool:
+        return self.kind == DeviceKind.FCM or any(name in self.label for name in ("iPhone", "iPad", "Android"))

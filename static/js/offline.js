@@ -21,7 +21,8 @@
     const { visits, at } = await answer.json();
     const ahead = visits.filter((visit) => Date.parse(visit.ends_at) > Date.now());
     list.replaceChildren(...ahead.map(row));
-    note.textContent = ahead.length ? `As of ${new Date(at).toLocaleString()}. It may have changed since.` : "No visit is ahead.";
+    const then = new Date(at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    note.textContent = ahead.length ? `As of ${then}. It may have changed since.` : "No visit is ahead.";
     box.hidden = false;
   };
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.management import call_command
 from py_vapid import Vapid02
 
 from messaging import kinds
@@ -353,6 +354,14 @@ def test_production_without_a_key_has_no_push(settings: Any) -> None:
 
     assert not push.PushAdapter().is_ready()
     assert vapid.public_key() == ""
+
+
+def test_command_prints_a_key_that_works(settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("make_push_key")
+
+    name, _, key = capsys.readouterr().out.strip().partition("=")
+    settings.VAPID_PRIVATE_KEY = key
+    assert (name, len(vapid.public_key())) == ("VAPID_PRIVATE_KEY", 87)
 
 
 # --- The outbox ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from accounts.domain import profile
 from accounts.models import User
 from messaging import kinds
 from messaging.channels import sms
@@ -180,6 +181,17 @@ def test_twilio_is_not_told_an_address_that_only_we_know(settings: Any) -> None:
     settings.SMS_API_BASE = "https://api.twilio.com"
 
     assert sms.callback_url("x") == ""
+
+
+def test_new_number_starts_anew_and_the_same_one_does_not() -> None:
+    user = reader(phone_state=PhoneState.UNREACHABLE)
+
+    profile.update(user, phone=PHONE, full_name="New Name")
+    same = ContactSettings.objects.get(user=user).phone_state
+    profile.update(user, phone="+4915112345679")
+
+    assert same == PhoneState.UNREACHABLE
+    assert ContactSettings.objects.get(user=user).phone_state == PhoneState.UNKNOWN
 
 
 # --- Reports ------------------------------------------------------------------------------------
