@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from typing import Any
+from unittest import mock
 
 import factory
 from factory.django import DjangoModelFactory
@@ -15,7 +16,7 @@ from messaging.models import Conversation, Device, Message
 from payments.domain import promo_codes
 from payments.models import PromoCode
 from pets.models import CareRecord, Pet, Vaccination
-from providers.domain import applications, branches, hours, resources, services
+from providers.domain import applications, branches, expansion, hours, resources, services
 from providers.models import Branch, Provider, Resource, Service
 
 # --- accounts -----------------------------------------------------------------------------------
@@ -85,12 +86,21 @@ def make_provider(
     currency: str = "EUR",
     state: str = "approved",
     now: dt.datetime = LONG_AGO,
+    is_told: bool = False,
     **fields: Any,
 ) -> Provider:
-    """Return a provider in ``draft``, ``submitted``, ``approved``, ``rejected`` or ``suspended``; no branch yet."""
+    """Return a provider in ``draft``, ``submitted``, ``approved``, ``rejected`` or ``suspended``; no branch yet.
+
+    ``is_told`` lets people hear of each step: the subject of few tests, and half of the time of making a provider.
+    """
     manager = manager or UserFactory()
     name = fields.pop("name", "Happy Paws")
-    provider = applications.start(manager, name=name, kind=kind, currency=currency, now=now, **fields)
+    with mock.patch.object(applications, "listeners", applications.listeners if is_told else []):
+        return _bring_to(state, manager, name, kind=kind, currency=currency, now=now, **fields)
+
+
+def _bring_to(state: str, manager: User, name: str, *, now: dt.datetime, **fields: Any) -> Provider:
+    provider = applications.start(manager, name=name, now=now, **fields)
     if state != "draft":
         provider = applications.submit(provider, by=manager, now=now)
     if state == "rejected":
@@ -113,9 +123,10 @@ def make_resource(
     branch: Branch, *, kind: str = "person", always: bool = True, now: dt.datetime = LONG_AGO, **fields: Any
 ) -> Resource:
     """Return a resource that is always open, or (``always=False``) has the default hours of its kind."""
-    resource = resources.create(branch, kind=kind, name=fields.pop("name", f"A {kind}"), now=now, **fields)
-    if always:
-        hours.set_weekly(resource, hours.ALWAYS, now=now)
+    with expansion.postponed(now=now):
+        resource = resources.create(branch, kind=kind, name=fields.pop("name", f"A {kind}"), now=now, **fields)
+        if always:
+            hours.set_weekly(resource, hours.ALWAYS, now=now)
     return resource
 
 

@@ -32,13 +32,13 @@ def channels(user):
 
 
 def test_a_draft_is_nobodys_business(staff, manager):
-    make_provider(manager, state="draft")
+    make_provider(manager, is_told=True, state="draft")
 
     assert (heard(manager), heard(staff)) == ([], [])
 
 
 def test_handing_in_thanks_the_manager_and_calls_staff(staff, manager):
-    make_provider(manager, state="submitted", name="Happy Paws")
+    make_provider(manager, is_told=True, state="submitted", name="Happy Paws")
 
     assert heard(manager) == ["We have the application of Happy Paws"]
     assert heard(staff) == ["Happy Paws waits for approval"]
@@ -47,7 +47,7 @@ def test_handing_in_thanks_the_manager_and_calls_staff(staff, manager):
 
 
 def test_approval_is_told_once_to_each_manager(staff, manager):
-    provider = make_provider(manager, state="approved", name="Happy Paws")
+    provider = make_provider(manager, is_told=True, state="approved", name="Happy Paws")
 
     assert heard(manager)[1:] == ["Happy Paws is approved"]
     assert last(manager).url == f"/provider/{provider.slug}/documents/"
@@ -62,14 +62,14 @@ def test_approval_is_told_once_to_each_manager(staff, manager):
     ],
 )
 def test_bad_news_comes_with_its_reason(manager, state, title, reason):
-    make_provider(manager, state=state, name="Happy Paws")
+    make_provider(manager, is_told=True, state=state, name="Happy Paws")
 
     assert heard(manager)[-1] == title
     assert last(manager).body.endswith(f"The reason: {reason}")
 
 
 def test_the_end_of_a_suspension_is_told(manager):
-    provider = make_provider(manager, state="suspended", name="Happy Paws")
+    provider = make_provider(manager, is_told=True, state="suspended", name="Happy Paws")
 
     applications.reinstate(provider, by=None, now=NOW)
 
@@ -77,7 +77,7 @@ def test_the_end_of_a_suspension_is_told(manager):
 
 
 def test_a_new_name_after_approval_is_told_to_staff(staff, manager):
-    provider = make_provider(manager, state="approved", name="Happy Paws")
+    provider = make_provider(manager, is_told=True, state="approved", name="Happy Paws")
 
     applications.update(provider, by=manager, now=NOW, name="Happy Dogs")
 
@@ -86,7 +86,7 @@ def test_a_new_name_after_approval_is_told_to_staff(staff, manager):
 
 
 def test_closed_accounts_are_told_nothing(manager):
-    provider = make_provider(manager, state="submitted")
+    provider = make_provider(manager, is_told=True, state="submitted")
     manager.is_active = False
     manager.save()
 

@@ -108,7 +108,8 @@ def test_listeners_hear_every_event_in_the_same_transaction(monkeypatch):
     monkeypatch.setattr(
         applications, "listeners", [lambda provider, event: heard.append((provider.name, event.to_state))]
     )
-    make_provider(state="approved")
+    provider = applications.start(UserFactory(), name="Happy Paws", kind="sitter", currency="EUR", now=NOW)
+    applications.approve(applications.submit(provider, by=None, now=NOW), by=None, now=NOW)
     assert heard == [("Happy Paws", "draft"), ("Happy Paws", "submitted"), ("Happy Paws", "approved")]
 
 
