@@ -74,7 +74,7 @@ class Sinks:
         self.mail = MailSink()
         self.texts = SlowTwilio()
         self.pushes = SlowPushService(vapid._public(key))
-        self._smtp = Controller(self.mail, hostname="127.0.0.1", port=self.mail.port)
+        self.smtp = Controller(self.mail, hostname="127.0.0.1", port=self.mail.port)
         self._key = key
 
     @property
@@ -90,16 +90,6 @@ class Sinks:
             "PUSH_ALLOW_PRIVATE": "1",
         }
 
-    def start(self) -> None:
-        self._smtp.start()
-        self.texts.start()
-        self.pushes.start()
-
-    def stop(self) -> None:
-        self._smtp.stop()
-        self.texts.stop()
-        self.pushes.stop()
-
     @property
     def ids(self) -> dict[str, Counter[str]]:
         return {"email": self.mail.ids, "sms": self.texts.ids, "push": self.pushes.ids}
@@ -108,11 +98,12 @@ class Sinks:
 @contextmanager
 def running_sinks() -> Iterator[Sinks]:
     sinks = Sinks()
-    sinks.start()
+    sinks.smtp.start()
     try:
-        yield sinks
+        with sinks.texts.running(), sinks.pushes.running():
+            yield sinks
     finally:
-        sinks.stop()
+        sinks.smtp.stop()
 
 
 def give_phone_and_browser(site: Site, sinks: Sinks, owners: list[Owner], kind: str) -> None:
