@@ -16,6 +16,7 @@ class MessagingConfig(AppConfig):
             kinds,
             provider_events,
         )
+        from messaging.domain import chat_notices, rendering
         from providers.domain import applications, team
 
         kinds.register(*account_events.KINDS)
@@ -24,6 +25,7 @@ class MessagingConfig(AppConfig):
         closing.forgetters.append(chat_events.forget)
         applications.listeners.append(provider_events.tell)
         chat_kinds.declare()
+        rendering.register_text(chat_kinds.MESSAGE, chat_notices.digest)
         team.joined.append(chat_events.joined)
         team.left.append(chat_events.left)
         contact_kinds.declare()

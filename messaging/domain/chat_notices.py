@@ -6,10 +6,12 @@ from accounts.models import User
 from messaging import chat_kinds
 from messaging.choices import Side
 from messaging.domain.notifications import Notice, notify_all
+from messaging.domain.rendering import Text
 from messaging.masking import mask
-from messaging.models import Conversation, Message, Seat
+from messaging.models import Block, Conversation, Message, Notification, Seat
 
 PREVIEW = 200
+DIGEST = 5  # messages in one mail, the newest
 
 
 def tell(conversation: Conversation, message: Message, readers: list[int], *, by: User, now: datetime) -> None:
@@ -23,6 +25,8 @@ def tell(conversation: Conversation, message: Message, readers: list[int], *, by
                 chat_kinds.MESSAGE,
                 key=f"message:{message.uid}",
                 topic=topic(conversation),
+                bundle=topic(conversation),
+                title_many=_many(conversation, "{count}", message.side),
                 title=f"{speaker(conversation, message)} wrote to you",
                 body=preview(conversation, message),
                 url=conversation.url_for(Side.OWNER if person.pk == conversation.owner_id else Side.PROVIDER),
@@ -31,6 +35,38 @@ def tell(conversation: Conversation, message: Message, readers: list[int], *, by
         ],
         now=now,
     )
+
+
+def digest(notification: Notification) -> Text | None:
+    """Write what is sent: what the reader has not read by then. Nothing to who has read all, or may not any more."""
+    found = Conversation.objects.select_related("provider", "owner")
+    conversation = found.filter(uid=notification.topic.removeprefix("conversation:")).first()
+    if conversation is None:
+        return None
+    reader = notification.user_id
+    side = Side.OWNER if reader == conversation.owner_id else Side.PROVIDER
+    if side == Side.PROVIDER and not conversation.provider.memberships.filter(user=reader).exists():
+        return None
+    blocks = Block.objects.filter(provider=conversation.provider_id, owner=conversation.owner_id)
+    if blocks.exclude(side=side).exists():
+        return None
+    seen = Seat.objects.filter(conversation=conversation, user=reader).values_list("read_seq", flat=True).first() or 0
+    unread = conversation.messages.filter(seq__gt=seen, removed_at__isnull=True).exclude(side__in=(side, Side.SYSTEM))
+    newest = list(unread.select_related("author").order_by("-seq")[:DIGEST])[::-1]
+    if not newest:
+        return None
+    count = unread.count()
+    if count == 1:
+        return Text(f"{speaker(conversation, newest[0])} wrote to you", preview(conversation, newest[0]))
+    lines = [f"{speaker(conversation, message)}: {preview(conversation, message)}" for message in newest]
+    if count > len(newest):
+        lines.insert(0, f"The newest {len(newest)} of {count}:")
+    return Text(_many(conversation, str(count), newest[-1].side), "\n\n".join(lines))
+
+
+def _many(conversation: Conversation, count: str, side: str) -> str:
+    who = conversation.provider.name if side == Side.PROVIDER else conversation.owner.get_full_name()
+    return f"{count} messages from {who}"
 
 
 def topic(conversation: Conversation) -> str:
