@@ -122,6 +122,8 @@ def _facts(booking: Booking, notification: Notification, *, is_team: bool) -> li
         facts += [("Provider", booking.provider.name)]
     if notification.kind not in PRICED:
         facts += [("Price", format_money(booking.total, booking.currency))]
+    if notification.kind == kinds.REVIEW_REQUEST:
+        return [(label, value) for label, value in facts if label in ("What", "When", "Pet", "Pets")]
     facts += [("State", booking.get_state_display()), ("Reference", booking.reference)]
     return [(label, value) for label, value in facts if value]
 
@@ -165,7 +167,8 @@ def _lead(booking: Booking, notification: Notification) -> str:
 
 def _note(booking: Booking, notification: Notification) -> str:
     if notification.kind in PRICED and booking.is_live:
-        return f"If plans change: {'; '.join(row.text for row in _rows(booking, timezone.now()))}."
+        rows = [f"{row.text[:1].lower()}{row.text[1:]}" for row in _rows(booking, timezone.now())]
+        return f"If plans change: {'; '.join(rows)}."
     if notification.kind in ("team_requested", "team_moved_request", kinds.NUDGE) and booking.is_pending:
         return "If nobody answers in time, the request runs out and the owner looks elsewhere."
     return ""

@@ -14,6 +14,7 @@ class MessagingConfig(AppConfig):
             contact_events,
             contact_kinds,
             kinds,
+            pet_mails,
             provider_events,
         )
         from messaging.domain import chat_notices, rendering
@@ -32,3 +33,4 @@ class MessagingConfig(AppConfig):
         events.listeners.append(contact_events.account_changed)
         closing.forgetters.append(contact_events.forget)
         contact_events.connect()
+        pet_mails.connect()

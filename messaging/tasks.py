@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import DatabaseError
 from django.utils import timezone
 
-from messaging.domain import health, outbox
+from messaging.domain import health, outbox, reminders
 from petplace.models import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -24,3 +24,11 @@ def deliver_due() -> None:
         return
     if outcome != outbox.Outcome():
         logger.info("Deliveries: %s.", outcome)
+
+
+@shared_task
+def tell_of_vaccines() -> None:
+    """Say which vaccines run out, to everybody whose clock has come to nine."""
+    told = reminders.tell_of_vaccines(timezone.now())
+    if told:
+        logger.info("Vaccines that run out: %s notifications.", told)

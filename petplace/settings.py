@@ -363,6 +363,11 @@ CELERY_BEAT_SCHEDULE = {
     "bookings-due": {"task": "bookings.tasks.process_due", "schedule": 15.0},
     "bookings-sweep": {"task": "bookings.tasks.sweep", "schedule": crontab(minute=7)},
     "deliveries": {"task": "messaging.tasks.deliver_due", "schedule": 5.0, "options": {"expires": 5}},
+    "vaccines": {
+        "task": "messaging.tasks.tell_of_vaccines",
+        "schedule": crontab(minute=1),
+        "options": {"expires": 3000},
+    },
     "open-hours": {"task": "providers.tasks.extend_open_hours", "schedule": crontab(hour=2, minute=30)},
     "gateway-calls": {"task": "payments.tasks.run_calls", "schedule": 3.0, "options": {"expires": 3}},
     "gateway-events": {"task": "payments.tasks.process_events", "schedule": 2.0, "options": {"expires": 2}},

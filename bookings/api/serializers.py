@@ -10,11 +10,12 @@ from rest_framework import serializers
 
 from accounts.models import User
 from bookings import permissions
-from bookings.domain import aftercare, lifecycle, paying
+from bookings.domain import aftercare, events, lifecycle, paying
 from bookings.domain.cancellation import Deadline, Terms
 from bookings.models import Booking, CalendarFeed, Quote
 from bookings.states import Action, BookingState, CancelReason, Side
 from bookings.validators import COMPLAINT_LENGTH, NOTE_LENGTH, REASON_LENGTH
+from messaging.choices import OUTSIDE, DeliveryState
 from payments.domain import charges
 from payments.models import Invoice, InvoiceKind, InvoiceState, LineKind
 from payments.states import PaymentState
@@ -153,6 +154,17 @@ class EventSerializer(StrictSerializer):
     reason = serializers.CharField(read_only=True)
 
 
+class ToldSerializer(StrictSerializer):
+    """A message to the caller about the booking outside the app, and what became of it."""
+
+    at = fields.UtcDateTimeField(read_only=True, help_text="When it happened, or is to happen.")
+    channel = fields.ChoiceField([(name.value, name.label) for name in OUTSIDE], read_only=True)
+    state = fields.ChoiceField(DeliveryState.choices, read_only=True)
+    kind = serializers.CharField(read_only=True)
+    title = serializers.CharField(read_only=True)
+    reason = serializers.CharField(read_only=True)
+
+
 class BillSerializer(StrictSerializer):
     """One of a booking's invoices, with what is to be paid of it now."""
 
@@ -236,6 +248,7 @@ class BookingSerializer(StrictSerializer):
     cancellation = serializers.SerializerMethodField()
     no_show = serializers.SerializerMethodField()
     timeline = serializers.SerializerMethodField()
+    deliveries = serializers.SerializerMethodField()
     allowed_actions = serializers.SerializerMethodField()
     due_at = fields.UtcDateTimeField(
         read_only=True, allow_null=True, help_text="When the system acts by itself: the hold or the request runs out."
@@ -291,6 +304,11 @@ class BookingSerializer(StrictSerializer):
             }
             for event in booking.events.all()
         ]
+
+    @extend_schema_field(ToldSerializer(many=True))
+    def get_deliveries(self, booking: Booking) -> Any:
+        """What the caller, and nobody else, was sent about it outside the app."""
+        return ToldSerializer(self.context["told"].get(events.about(booking), []), many=True).data
 
     @extend_schema_field(fields.ListField(child=fields.ChoiceField([(path, path) for path in ALL_PATHS])))
     def get_allowed_actions(self, booking: Booking) -> list[str]:

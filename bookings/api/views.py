@@ -1,6 +1,6 @@
 """Quotes, bookings and calendar feeds over the API. Each act is one call of the domain."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,10 +20,11 @@ from rest_framework.response import Response
 
 from bookings import feeds, tries
 from bookings.api import serializers
-from bookings.domain import aftercare, calendar_feeds, lifecycle, paying, quotes, reschedule, reservation
+from bookings.domain import aftercare, calendar_feeds, events, lifecycle, paying, quotes, reschedule, reservation
 from bookings.models import Booking, CalendarFeed, Quote
 from bookings.models.booking import BookingQuerySet
 from bookings.states import BookingState
+from messaging.domain import told
 from payments.models import Invoice
 from petplace.api import fields, params
 from petplace.api.fields import Money
@@ -163,7 +164,13 @@ class BookingViewSet(GenericViewSet):
     def list(self, request: Request) -> Response:
         """List your bookings, as owner and as provider."""
         page = self.paginate_queryset(_loaded(self._chosen(self.params())))
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+        return self.get_paginated_response(self._json(page or []))
+
+    def _json(self, bookings: Sequence[Booking]) -> Any:
+        """Show bookings; what the caller was sent about them is read for all at once."""
+        sent = told.about(caller_of(self.request), [events.about(booking) for booking in bookings])
+        context = {**self.get_serializer_context(), "told": sent}
+        return serializers.BookingSerializer(bookings, many=True, context=context).data
 
     def _chosen(self, chosen: dict[str, Any]) -> BookingQuerySet:
         user = caller_of(self.request)
@@ -187,7 +194,7 @@ class BookingViewSet(GenericViewSet):
 
     def retrieve(self, request: Request, id: str) -> Response:
         """Read one booking, with what you may do with it."""
-        return Response(self.get_serializer(self.get_object()).data)
+        return Response(self._json([self.get_object()])[0])
 
     @extend_schema(request=serializers.BookingInput, responses={201: serializers.BookingSerializer})
     @idempotent
@@ -201,7 +208,7 @@ class BookingViewSet(GenericViewSet):
         return Response(self._shown(_book(request, form.validated_data)), status=201)
 
     def _shown(self, booking: Booking) -> Any:
-        return self.get_serializer(self.get_queryset().get(pk=booking.pk)).data
+        return self._json([self.get_queryset().get(pk=booking.pk)])[0]
 
     def _step(
         self, request: Request, act: Callable[..., Booking], form: type[StrictSerializer], **names: str

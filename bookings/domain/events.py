@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from bookings.domain import reminders, texts
+from bookings.kinds import REVIEW_REQUEST
 from bookings.models import Booking, BookingEvent
 from bookings.states import Action, BookingState, CancelReason, Side
 from messaging import domain as messaging
@@ -207,7 +208,8 @@ def tell_extra(booking: Booking, invoice: Invoice, *, now: datetime) -> None:
 
 
 def tell_complaint(booking: Booking, *, now: datetime) -> None:
-    """Tell Pet Place and the team that the owner says that something went wrong."""
+    """Tell Pet Place and the team that the owner says that something went wrong. No review is asked for then."""
+    messaging.cancel(topic=about(booking), kind=REVIEW_REQUEST, now=now)
     title = f"Something went wrong: {booking.reference}"
     body = f"{booking.owner.get_full_name()} says that something went wrong with {booking.service.name}."
     staff = User.objects.filter(is_staff=True, is_active=True).order_by("pk")

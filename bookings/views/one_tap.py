@@ -96,8 +96,14 @@ def _show(
         terms = cancellation.Terms.from_json(booking.terms)
         context |= {
             "refund": refund,
-            "consequence": f"You get {back} back." if refund else "Nothing comes back.",
+            "consequence": _consequence(refund, booking.total, back),
             "kept": f"{kept} is kept, or to be paid, by the terms of this booking." if refund != booking.total else "",
             "rows": shown.refund_rows(terms, now=now),
         }
     return render(request, "bookings/link.html", context, status=status)
+
+
+def _consequence(refund: int, total: int, back: str) -> str:
+    if refund == total:
+        return "Nothing is to be paid, and what you paid comes back."
+    return f"You get {back} back." if refund else "Nothing comes back."

@@ -129,6 +129,7 @@ def detail_context(request: SignedInRequest, booking: Booking, *, now: datetime)
         "total": bill.total,
         "rows": shown.refund_rows(terms, now=now if booking.is_live else None),
         "story": shown.timeline(booking, story),
+        "told": shown.told(booking, request.user),
         "actions": actions,
         "pets": list(booking.pets.all()),
         "resources": shown.resources(booking),

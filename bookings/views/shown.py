@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from bookings.domain import cancellation, paying, pricing
+from accounts.models import User
+from bookings.domain import cancellation, events, paying, pricing
 from bookings.models import Booking, BookingEvent
 from bookings.states import Action, BookingState, Side
+from messaging.domain import told as messages_told
+from messaging.domain.told import Told
 from payments.models import InvoiceState
 from petplace.money import format_money
 from petplace.templatetags.ui import local_time_text
@@ -45,6 +48,12 @@ def timeline(booking: Booking, events: Iterable[BookingEvent]) -> list[dict[str,
         }
         for event in events
     ]
+
+
+def told(booking: Booking, reader: User) -> list[Told]:
+    """Return what ``reader`` was sent about it outside the app, and what became of that. Nobody sees that of others."""
+    topic = events.about(booking)
+    return messages_told.about(reader, [topic]).get(topic, [])
 
 
 def _label(event: BookingEvent) -> str:

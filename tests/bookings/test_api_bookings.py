@@ -123,7 +123,7 @@ def test_booking_an_instant_service_confirms_it(body, pet, service):
     assert answer.status_code == 201
     assert set(data) >= {
         "id", "reference", "state", "cancel_reason", "service", "provider", "resources", "start", "end", "time_zone",
-        "pets", "note", "price", "cancellation", "timeline", "allowed_actions",
+        "pets", "note", "price", "cancellation", "timeline", "deliveries", "allowed_actions",
     }  # fmt: skip
     assert data["id"] == str(booking.uid)
     assert data["reference"] == booking.reference
