@@ -153,7 +153,7 @@ def _join(left: Sequence[tuple[Notification, Notice]], now: datetime) -> None:
             notify_all([notice], now=now)  # it was read a moment ago: this one opens the next
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def cancel(*, topic: str, kind: str | Sequence[str], now: datetime) -> int:
     """Take back what is not sent yet of ``kind`` about ``topic``. Returns the number of notifications taken back.
 

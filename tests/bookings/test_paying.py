@@ -124,14 +124,14 @@ class TestPaid:
         assert (funds(), clearing()) == (2500, 2500)
         told = booking.owner.notifications.get(kind="booking_booked")
         assert told.body.endswith("€25.00 paid when booking.")
-        assert "booking_booked" in kinds(manager_of(booking))
+        assert "team_booked" in kinds(manager_of(booking))
 
     def test_request_waits_with_a_reserved_amount(self):
         booking = paid_booking("pending")
         payment = Payment.objects.get()
         assert (booking.state, booking.invoice.state, payment.state) == ("pending", "draft", "authorized")
         assert (clearing(), booking.invoice.number) == (0, None)
-        assert {"booking_requested"} <= kinds(manager_of(booking))
+        assert {"team_requested"} <= kinds(manager_of(booking))
 
     def test_accepting_captures(self):
         booking = paid_booking("pending")
