@@ -43,7 +43,9 @@ class NewDeviceSerializer(StrictSerializer):
     p256dh = fields.LineField(required=False, allow_blank=True, max_length=100, default="")
     auth = fields.LineField(required=False, allow_blank=True, max_length=40, default="")
     token = fields.LineField(required=False, allow_blank=True, max_length=1000, default="")
-    label = fields.LineField(required=False, allow_blank=True, max_length=devices.LABEL_LENGTH, default="")
+    label = fields.LineField(  # type: ignore[assignment] # the serializer's own label is a text
+        required=False, allow_blank=True, max_length=devices.LABEL_LENGTH, default=""
+    )
 
 
 class PushKeySerializer(StrictSerializer):
