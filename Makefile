@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check races bench faults fmt clean bootstrap bootstrap-dev
+.PHONY: help run test coverage check races bench faults fmt clean bootstrap bootstrap-dev
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -13,8 +13,10 @@ run: bootstrap  ## Run the site: database, cache, web, worker and beat
 	@exec $(PYTHON) manage.py up --with-parent
 
 test: bootstrap-dev  ## Run every test, with its own servers
-	$(PYTHON) -m pytest -n 2 -m "not (browser or race or fault)" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
-	$(PYTHON) -m pytest -m "browser or race or fault"
+	$(PYTHON) -m pytest -n 2 --dist worksteal
+
+coverage: bootstrap-dev  ## Run the tests of rules, doors and pages, and demand 95 % of all branches
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not (browser or race or fault)" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 check: bootstrap-dev  ## Check format, lint, templates, types, migrations, deployment and the layers
 	$(PYTHON) scripts/check.py

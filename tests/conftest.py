@@ -9,6 +9,11 @@ from django.conf import settings as django_settings
 from django.core.cache import cache
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the machine most comes last, when both workers have only that left."""
+    items.sort(key=lambda item: any(item.get_closest_marker(name) for name in ("browser", "fault", "race")))
+
+
 @pytest.fixture(autouse=True)
 def _cheap_and_quiet(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
