@@ -21,9 +21,11 @@ CHANNELS = ("email", "sms", "push")
 
 
 @pytest.fixture
-def sinks() -> Iterator[Sinks]:
+def sinks(site: Site) -> Iterator[Sinks]:
+    """Sinks of this test alone; a worker that knows them does not outlive them."""
     with running_sinks() as running:
         yield running
+        site.stop_processes("worker", "beat")
 
 
 def waiting(site: Site) -> int:
