@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from petplace.embedded.paths import derive_redis_urls
-from petplace.embedded.process import wait_until
+from petplace.embedded.process import tail, wait_until
 from tests.faults.conftest import IS_FULL
 from tests.faults.sinks import Sinks, running_sinks
 from tests.faults.world import Site
@@ -35,7 +35,7 @@ def at_work(site: Site, sinks: Sinks) -> Site:
     site.start_beat()
     site.start_worker(**sinks.environment)
     owe(site, "first", 1)
-    assert wait_until(lambda: waiting(site) == 0, 60)
+    assert wait_until(lambda: waiting(site) == 0, 180), tail(site.folder / "worker.log", 20)
     return site
 
 
