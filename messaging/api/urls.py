@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from messaging.api import devices, preferences, webhooks
+from messaging.api import devices, preferences, talks, webhooks
 from messaging.api.live import EventStreamView
 from messaging.api.views import NotificationViewSet
 
@@ -19,6 +19,57 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("devices/push-key/", devices.PushKeyView.as_view(), name="api-push-key"),
     path(
         "devices/<uuid:id>/", devices.DeviceViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="api-device"
+    ),
+    path(
+        "conversations/",
+        talks.ConversationViewSet.as_view({"get": "list", "post": "create"}),
+        name="api-conversations",
+    ),
+    path("conversations/<uuid:id>/", talks.ConversationViewSet.as_view({"get": "retrieve"}), name="api-conversation"),
+    path(
+        "conversations/<uuid:id>/read/",
+        talks.ConversationViewSet.as_view({"post": "read"}),
+        name="api-conversation-read",
+    ),
+    path(
+        "conversations/<uuid:id>/delivered/",
+        talks.ConversationViewSet.as_view({"post": "delivered"}),
+        name="api-conversation-delivered",
+    ),
+    path(
+        "conversations/<uuid:id>/report/",
+        talks.ConversationViewSet.as_view({"post": "report"}),
+        name="api-conversation-report",
+    ),
+    path(
+        "conversations/<uuid:id>/block/",
+        talks.ConversationViewSet.as_view({"post": "block", "delete": "unblock"}),
+        name="api-conversation-block",
+    ),
+    path(
+        "conversations/<uuid:conversation>/messages/",
+        talks.MessageViewSet.as_view({"get": "list", "post": "create"}),
+        name="api-messages",
+    ),
+    path(
+        "conversations/<uuid:conversation>/photos/",
+        talks.PhotoUploadViewSet.as_view({"post": "create_photo"}),
+        name="api-message-photos",
+    ),
+    path(
+        "conversations/<uuid:conversation>/messages/<uuid:id>/photo/",
+        talks.MessageViewSet.as_view({"get": "photo"}),
+        name="api-message-photo",
+    ),
+    path(
+        "providers/<uuid:provider>/quick-replies/",
+        talks.QuickReplyViewSet.as_view({"get": "list", "post": "create"}),
+        name="api-quick-replies",
+    ),
+    path(
+        "providers/<uuid:provider>/quick-replies/<uuid:id>/",
+        talks.QuickReplyViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
+        name="api-quick-reply",
     ),
     path("webhooks/twilio/", webhooks.twilio, name="api-webhook-twilio"),
     path("webhooks/sendgrid/", webhooks.sendgrid, name="api-webhook-sendgrid"),

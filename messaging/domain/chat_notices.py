@@ -5,7 +5,7 @@ from datetime import datetime
 from accounts.models import User
 from messaging import chat_kinds
 from messaging.choices import Side
-from messaging.domain.notifications import Notice, notify_all
+from messaging.domain.notifications import Notice, notify_all, read_bundle
 from messaging.domain.rendering import Text
 from messaging.masking import mask
 from messaging.models import Block, Conversation, Message, Notification, Seat
@@ -67,6 +67,11 @@ def digest(notification: Notification) -> Text | None:
 def _many(conversation: Conversation, count: str, side: str) -> str:
     who = conversation.provider.name if side == Side.PROVIDER else conversation.owner.get_full_name()
     return f"{count} messages from {who}"
+
+
+def heard(conversation: Conversation, user: User, *, now: datetime) -> None:
+    """Mark the notifications of a talk as read: ``user`` has read the talk itself."""
+    read_bundle(user, topic(conversation), now=now)
 
 
 def topic(conversation: Conversation) -> str:

@@ -18,7 +18,7 @@ from django.db.models import Count
 from accounts.models import User
 from messaging.choices import OTHER_SIDE, ConversationKind, MessageKind, Side
 from messaging.domain import chat_notices, live
-from messaging.models import Block, Conversation, Message, Notification, Seat
+from messaging.models import Block, Conversation, Message, Seat
 from messaging.models.conversation import TEXT_LENGTH
 from messaging.permissions import is_on_side, side_of
 from petplace.errors import DomainError, InvalidInput, NotAllowed
@@ -350,9 +350,7 @@ def _advance(
         )
         row = cursor.fetchone()
     if is_read:
-        Notification.objects.filter(
-            user=by, topic=chat_notices.topic(conversation), read_at__isnull=True, due_at__lte=now
-        ).update(read_at=now)
+        chat_notices.heard(conversation, by, now=now)
     if row is None:
         return False
     people = people_of(conversation)

@@ -5,12 +5,12 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from accounts.models import User
-from messaging.choices import ConversationKind, MessageKind, ReportReason, Side
+from messaging.choices import OTHER_SIDE, ConversationKind, MessageKind, ReportReason, Side
 from petplace.models import PublicModel
 from providers.models import Provider
 
@@ -50,24 +50,29 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
     def for_list(self, user: User, side: str) -> Self:
         """Newest first, with ``unread`` (how many messages) and ``read_seq`` of ``user``."""
+        other = Value(OTHER_SIDE[Side(side)])
+        return self._counted(user, other).order_by("-last_message_at", "-uid")
+
+    def for_caller(self, user: User) -> Self:
+        """With ``unread`` and ``read_seq`` of ``user`` on whichever side they are."""
+        return self._counted(user, Case(When(owner_id=user.pk, then=Value(Side.PROVIDER)), default=Value(Side.OWNER)))
+
+    def _counted(self, user: User, other: Value | Case) -> Self:
         seat = Seat.objects.filter(conversation=OuterRef("pk"), user_id=user.pk)
         read_seq = Coalesce(Subquery(seat.values("read_seq")), 0)
-        other = Side.PROVIDER if side == Side.OWNER else Side.OWNER
-        return (
-            self.select_related("owner", "provider")
-            .annotate(read_seq=read_seq)
-            .annotate(unread=Coalesce(Subquery(_count_of(other)), 0))
-            .order_by("-last_message_at", "-uid")
-        )
+        marked = self.select_related("owner", "provider").annotate(read_seq=read_seq, other_side=other)
+        return marked.annotate(unread=Coalesce(Subquery(_later()), 0))
 
 
 def _blocked_by(side: Side) -> Exists:
     return Exists(Block.objects.filter(provider=OuterRef("provider"), owner=OuterRef("owner"), side=side))
 
 
-def _count_of(side: Side) -> "models.QuerySet[Message, dict[str, int]]":
-    """Count what ``side`` wrote after what was read, for one conversation."""
-    later = Message.objects.filter(conversation=OuterRef("pk"), side=side, seq__gt=OuterRef("read_seq"))
+def _later() -> "models.QuerySet[Message, dict[str, int]]":
+    """Count what ``other_side`` wrote after ``read_seq``, for one conversation."""
+    later = Message.objects.filter(
+        conversation=OuterRef("pk"), side=OuterRef("other_side"), seq__gt=OuterRef("read_seq")
+    )
     return later.order_by().values("conversation").annotate(number=Count("pk")).values("number")
 
 

@@ -293,14 +293,39 @@ class TestTalk:
 
 
 PAYLOADS = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\"><svg onload=alert(1)>", "'><b onmouseover=alert(1)>x",
-    "<iframe src=javascript:alert(1)>", "<a href=javascript:alert(1)>x</a>", "<body onload=alert(1)>", "<math><mi//xlink:href='data:x,<script>'>",
-    "{{7*7}}", "{% debug %}", "${7*7}", "<%= 7*7 %>", "</textarea><script>alert(1)</script>", "</title><script>alert(1)</script>",
-    "<style>*{display:none}</style>", "<link rel=stylesheet href=//x>", "<meta http-equiv=refresh content=0>", "<base href=//x>",
-    "<form action=//x><button>", "<input autofocus onfocus=alert(1)>", "<details open ontoggle=alert(1)>", "<object data=x>", "<embed src=x>",
-    "<video><source onerror=alert(1)>", "<marquee onstart=alert(1)>", "<!--<script>-->", "]]><script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "\u202e<script>alert(1)</script>", "<scr\u200bipt>alert(1)</script>", "<svg><script xlink:href=data:,alert(1)>", "javascript:alert(1)//https://x",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "'><b onmouseover=alert(1)>x",
+    "<iframe src=javascript:alert(1)>",
+    "<a href=javascript:alert(1)>x</a>",
+    "<body onload=alert(1)>",
+    "<math><mi//xlink:href='data:x,<script>'>",
+    "{{7*7}}",
+    "{% debug %}",
+    "${7*7}",
+    "<%= 7*7 %>",
+    "</textarea><script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "<style>*{display:none}</style>",
+    "<link rel=stylesheet href=//x>",
+    "<meta http-equiv=refresh content=0>",
+    "<base href=//x>",
+    "<form action=//x><button>",
+    "<input autofocus onfocus=alert(1)>",
+    "<details open ontoggle=alert(1)>",
+    "<object data=x>",
+    "<embed src=x>",
+    "<video><source onerror=alert(1)>",
+    "<marquee onstart=alert(1)>",
+    "<!--<script>-->",
+    "]]><script>alert(1)</script>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "\u202e<script>alert(1)</script>",
+    "<scr\u200bipt>alert(1)</script>",
+    "<svg><script xlink:href=data:,alert(1)>",
+    "javascript:alert(1)//https://x",
+]
 
 
 def test_payloads_are_text(talk: Conversation) -> None:
