@@ -44,6 +44,7 @@ urlpatterns = [
     path("notifications/", include("messaging.urls")),
     path("events/", live_views.stream, name="live_stream"),
     path("events/poll/", live_views.poll, name="live_poll"),
+    path("events/badges/", live_views.badges, name="live_badges"),
     path("messages/", include("messaging.talk_urls")),
     path("", include("payments.urls")),
     path("sandbox/", include("payments.sandbox_urls")),

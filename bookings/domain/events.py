@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from accounts.models import User
@@ -15,6 +15,7 @@ from bookings.models import Booking, BookingEvent
 from bookings.states import Action, BookingState, CancelReason, Side
 from messaging import domain as messaging
 from messaging import texts as say
+from messaging.domain import live
 from payments.models import Invoice, Payment
 from petplace.money import format_money
 from providers.choices import MembershipRole
@@ -123,10 +124,11 @@ def tell(booking: Booking, event: BookingEvent, *, now: datetime, old_starts_at:
     if over := reminders.over_with(event):
         messaging.cancel(topic=about(booking), kind=over, now=now)
     topic = _topic(event, booking)
+    members = [] if topic is None else list(team(booking))  # a hold is the owner's own business
+    _show(booking, [booking.owner_id, *(member.pk for member in members)])
     if topic is None:
         return
     pets = texts.listed([pet.name for pet in booking.pets.all()])
-    members = list(team(booking)) if topic in TO_PROVIDER else []
     notices = [
         messaging.Notice(
             reader,
@@ -145,6 +147,11 @@ def tell(booking: Booking, event: BookingEvent, *, now: datetime, old_starts_at:
         for words in [_words(booking, event, pets, reader, old_starts_at)]
     ]
     messaging.notify_all([*notices, *reminders.notices(booking, event, pets, members, now=now)], now=now)
+
+
+def _show(booking: Booking, people: list[int]) -> None:
+    """Let the open pages of these people look at the booking again."""
+    live.emit(people, "booking", {"reference": booking.reference, "state": booking.state})
 
 
 def tell_more_time(booking: Booking, *, now: datetime) -> None:
@@ -279,7 +286,7 @@ def _kind(who: str, topic: str, event: BookingEvent, side: Side) -> str:
     return f"{who}_cancelled" if topic == "cancel" and event.side != side else f"{who}_{topic}"
 
 
-def team(booking: Booking) -> Iterable[User]:
+def team(booking: Booking) -> QuerySet[User]:
     """Return the managers of the provider, and the people who are allocated."""
     return (
         User.objects.filter(is_active=True)

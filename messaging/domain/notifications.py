@@ -10,7 +10,7 @@ from django.db.models.functions import Cast, Greatest, Replace
 
 from accounts.models import User
 from messaging import kinds
-from messaging.domain import preferences
+from messaging.domain import live, preferences
 from messaging.domain.preferences import Reach
 from messaging.kinds import Kind
 from messaging.models import Channel, Delivery, DeliveryState, Notification
@@ -79,7 +79,7 @@ def notify(
 
 @transaction.atomic(savepoint=False)
 def notify_all(notices: Iterable[Notice], *, now: datetime) -> list[Notification]:
-    """Write many at once, in four statements however many they are. Returns those that were not there yet.
+    """Write many at once, in five statements however many they are. Returns those that were not there yet.
 
     Those that join a bundle take two more, in the order of their keys, so that two writers never wait for each other.
     """
@@ -105,6 +105,7 @@ def notify_all(notices: Iterable[Notice], *, now: datetime) -> list[Notification
         for row in written
         for channel, due_at in _ways(said[row.uid], known[row.kind], people[row.user_id], row.due_at, now)
     )
+    live.emit({row.user_id for row in written if row.due_at <= now}, "notification", {})
     if any(notice.bundle for notice in notices):
         new = {row.uid for row in written}
         _join([(row, notice) for row, notice in zip(rows, notices, strict=True) if row.uid not in new], now)
@@ -205,7 +206,8 @@ def move(
 @transaction.atomic
 def read(notification: Notification, *, now: datetime) -> Notification:
     """Mark one as read; the first time counts."""
-    Notification.objects.filter(pk=notification.pk, read_at__isnull=True).update(read_at=now)
+    if Notification.objects.filter(pk=notification.pk, read_at__isnull=True).update(read_at=now):
+        live.emit([notification.user_id], "badge", {})
     notification.refresh_from_db(fields=["read_at"])
     return notification
 
@@ -213,7 +215,9 @@ def read(notification: Notification, *, now: datetime) -> Notification:
 @transaction.atomic
 def read_all(user: User, *, now: datetime) -> int:
     """Mark all that ``user`` can see as read. Returns how many were not."""
-    return _read(Notification.objects.visible_to(user, now=now), now)
+    number = _read(Notification.objects.visible_to(user, now=now), now)
+    live.emit([user.pk] if number else [], "badge", {})
+    return number
 
 
 @transaction.atomic

@@ -4,14 +4,17 @@ import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from messaging.domain import live
+from messaging.domain import conversations, live
 from messaging.live.hub import Viewer
 from messaging.live.stream import fingerprint, hand_over, is_possible, no_streams, place_of
+from messaging.models import Notification
+from providers.models import Provider
 
 
 def is_from_elsewhere(request: HttpRequest) -> bool:
@@ -74,3 +77,19 @@ def poll(request: HttpRequest) -> HttpResponse:
             "reset": is_reset,
         }
     )
+
+
+@never_cache
+@require_GET
+def badges(request: HttpRequest) -> HttpResponse:
+    """Count what is unread, for the numbers in the navigation: talks by the address of their list."""
+    if (refusal := _refusal(request)) is not None:
+        return refusal
+    user: User = request.user  # type: ignore[assignment]
+    unread = conversations.unread(user)
+    talks = {reverse("conversations:messages"): unread.owner}
+    if unread.providers:
+        for pk, slug in Provider.objects.filter(pk__in=unread.providers).values_list("pk", "slug"):
+            talks[reverse("provider:messages", args=[slug])] = unread.providers[pk]
+    notifications = Notification.objects.visible_to(user, now=timezone.now()).unread().count()
+    return JsonResponse({"notifications": notifications, "talks": talks})

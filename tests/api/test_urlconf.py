@@ -31,6 +31,7 @@ PUBLIC = {
     "metrics",  # guarded by a token of its own in production
     "live_stream",  # answer scripts: 401 and 403 instead of a page to sign in
     "live_poll",
+    "live_badges",
     "sandbox:pay",  # as at a payment service: who has the unguessable reference may pay
     "sandbox:challenge",
     "sandbox:connect",
