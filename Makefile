@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check races bench faults fmt clean bootstrap bootstrap-dev
+.PHONY: help run test coverage check races bench bench-streams faults fmt clean bootstrap bootstrap-dev
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ races: bootstrap-dev  ## Book, answer and move at the same moment on 500 slots, 
 
 bench: bootstrap  ## Measure search, slots and reservations on a database of its own
 	$(PYTHON) -m petplace.embedded run -- $(PYTHON) -m benchmarks
+
+bench-streams: bootstrap  ## Measure pages on one process beside a thousand open streams
+	$(PYTHON) -m petplace.embedded run -- $(PYTHON) -m benchmarks.streams
 
 faults: bootstrap-dev  ## Kill and hang the servers under load, at full length
 	PETPLACE_FAULTS=full $(PYTHON) -m pytest tests/faults -v

@@ -23,11 +23,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
 ]
 
-LOST = ("ERR_INTERNET_DISCONNECTED", "ERR_NETWORK_CHANGED", "ERR_INCOMPLETE_CHUNKED_ENCODING")
+LOST = ("ERR_INTERNET_DISCONNECTED", "ERR_NETWORK_CHANGED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "409 (Conflict)")
 
 
 @pytest.fixture
-def streams(monkeypatch: pytest.MonkeyPatch) -> Iterator[Streams]:
+def streams(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Streams]:
+    settings.WHITENOISE_USE_FINDERS = True
     with running(monkeypatch) as site:
         yield site
 
@@ -47,7 +48,10 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def chat(browser: Browser, streams: Streams, talk: Conversation) -> Iterator[Open]:
-    """Open the talk for one of its two people. At the end no page may have complained of more than a lost network."""
+    """Open the talk for one of its two people.
+
+    At the end no page may have complained of more than a lost network or a refusal.
+    """
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -96,9 +100,9 @@ def test_two_people_talk_live(chat: Open, talk: Conversation) -> None:
     is_open(team)
 
     write(team, "Yes, two at most.")
-    expect(owner.get_by_text("Yes, two at most.")).to_be_visible(timeout=5000)
+    expect(owner.locator(".bubble-text", has_text="Yes, two at most.")).to_be_visible(timeout=5000)
     write(owner, "Wonderful.")
-    expect(team.get_by_text("Wonderful.")).to_be_visible(timeout=5000)
+    expect(team.locator(".bubble-text", has_text="Wonderful.")).to_be_visible(timeout=5000)
     expect(owner.locator(".bubble.is-own[data-seq]").last).to_have_attribute("data-state", "seen", timeout=5000)
     expect(owner.locator(".is-pending")).to_have_count(0)
 
@@ -175,7 +179,7 @@ def test_without_redis_it_goes_on_and_says_nothing_wrong(
         is_open(owner)
         is_open(team)
     write(team, "Yes.")
-    expect(owner.get_by_text("Yes.", exact=True)).to_be_visible(timeout=15000)
+    expect(owner.locator(".bubble-text", has_text="Yes.")).to_be_visible(timeout=15000)
     for page in (owner, team):
         assert page.locator(".composer-error, .bubble-failed, .toast-item").count() == 0
     assert texts(owner) == texts(team) == ["Do you take rabbits?", "Yes."]
@@ -192,11 +196,11 @@ def test_ten_tabs_share_one_stream(chat: Open, talk: Conversation, streams: Stre
     team = teams(chat, talk)
     write(team, "To all of you")
     for page in (first, *others):
-        expect(page.get_by_text("To all of you")).to_be_visible(timeout=5000)
+        expect(page.locator(".bubble-text", has_text="To all of you")).to_be_visible(timeout=5000)
     first.close()  # another tab reads on
     write(team, "And again")
     for page in others:
-        expect(page.get_by_text("And again")).to_be_visible(timeout=10000)
+        expect(page.locator(".bubble-text", has_text="And again")).to_be_visible(timeout=10000)
     assert streams.hub.count() == 2
 
 

@@ -1,5 +1,6 @@
 """Streams over real connections."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ from accounts.domain import credentials, families
 from accounts.models import TokenFamily, User
 from messaging.domain import live
 from messaging.live import hub as hub_module
+from messaging.live import wakeups
 from messaging.models import LiveEvent
 from tests.factories import UserFactory
 from tests.messaging.streaming import Streams, committed, running, sign_in, token_of
@@ -378,3 +380,45 @@ def test_other_methods_and_addresses_are_djangos(streams: Streams, ann: User) ->
         assert reader.status == 301
     with streams.open(ann, "/healthz") as reader:
         assert reader.status == 200
+
+
+# --- Redis ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["refuses", "hangs"])
+def lost_redis(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Point live updates at a server that is not there, or that accepts and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if request.param == "hangs":
+            server.listen(50)
+        monkeypatch.setattr(wakeups, "address", lambda: f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+        monkeypatch.setattr(wakeups, "_waker", wakeups.Waker())
+        yield
+
+
+def test_without_redis_lines_come_by_looking(lost_redis: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "LOOK_EVERY_UNWOKEN", 0.1)
+    with running(monkeypatch) as streams:
+        ann = UserFactory()
+        with streams.open(ann) as reader:
+            reader.place()
+            began = time.monotonic()
+            for number in range(20):
+                tell(ann, number)
+            assert time.monotonic() - began < 1  # nobody who writes waits for Redis
+            assert numbers(reader.take(20, within=5)) == list(range(20))
+            assert not streams.hub.is_woken
+
+
+def test_redis_wakes_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far sooner than it would look by itself."""
+    with running(monkeypatch) as streams:
+        ann = UserFactory()
+        with streams.open(ann) as reader:
+            reader.place()
+            deadline = time.monotonic() + 5
+            while not streams.hub.is_woken and time.monotonic() < deadline:
+                time.sleep(0.02)
+            tell(ann, 1)
+            assert numbers(reader.take(1, within=2)) == [1]
