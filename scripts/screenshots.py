@@ -42,7 +42,9 @@ PAGES = {
         "/bookings/home/",
         "/bookings/",
         "/pets/",
+        "/messages/",
         "/notifications/",
+        "/notifications/settings/",
         "/invoices/",
         "/account/settings/",
     ],
@@ -51,6 +53,7 @@ PAGES = {
         for page in (
             "today",
             "requests",
+            "messages",
             "calendar",
             "bookings",
             "services",
@@ -68,7 +71,15 @@ PAGES = {
             "reviews",
         )
     ],
+    "staff": ["/dev/outbox/", "/admin/"],
 }
+
+
+def visit(page: Page, url: str) -> int:
+    """Open a page and let it settle: one with a stream of events is never idle."""
+    answer = page.goto(url, wait_until="load")
+    page.wait_for_timeout(400)
+    return answer.status if answer else 0
 
 
 def sign_in(page: Page, base: str, name: str, password: str) -> None:
@@ -86,14 +97,19 @@ def open_page(browser: Browser, width: int, scheme: str) -> Page:
     return context.new_page()
 
 
-def money_pages(page: Page, base: str) -> list[str]:
-    """Return the pages of the newest invoice of whoever is signed in: itself, and where it is paid."""
-    page.goto(f"{base}/invoices/")
-    link = page.locator("tbody a[href^='/invoices/']").first
-    if not link.count():
-        return []
-    path = str(link.get_attribute("href"))
-    return [path, path.replace("/invoices/", "/pay/", 1)]
+def owner_pages(page: Page, base: str) -> list[str]:
+    """Return pages whose address changes: the newest invoice, where it is paid, a booking and a conversation."""
+    found = []
+    for listed, selector in (
+        ("/invoices/", "tbody a[href^='/invoices/']"),
+        ("/bookings/", "main a[href^='/bookings/BK-']"),
+        ("/messages/", "main a[href^='/messages/'][href$='/']"),
+    ):
+        page.goto(base + listed)
+        links = page.locator(selector)
+        if links.count():
+            found.append(str(links.first.get_attribute("href")))
+    return [*found, *(path.replace("/invoices/", "/pay/", 1) for path in found if path.startswith("/invoices/"))]
 
 
 def file_name(path: str, width: int, scheme: str) -> str:
@@ -114,8 +130,8 @@ def visit_all(browser: Browser, base: str, password: str, folder: Path) -> int:
                 page = open_page(browser, width, scheme)
                 if who:
                     sign_in(page, base, who, password)
-                for path in [*paths, *(money_pages(page, base) if who == "owner" else [])]:
-                    answer = page.goto(base + path, wait_until="networkidle")
+                for path in [*paths, *(owner_pages(page, base) if who == "owner" else [])]:
+                    status = visit(page, base + path)
                     page.screenshot(path=folder / file_name(path, width, scheme), full_page=True, animations="disabled")
                     overflow = page.evaluate(
                         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -125,7 +141,6 @@ def visit_all(browser: Browser, base: str, password: str, folder: Path) -> int:
                         f"{v['id']} x{len(v['nodes'])}" for v in results if v["impact"] in ("serious", "critical")
                     ]
                     found += len(serious)
-                    status = answer.status if answer else 0
                     trouble = serious + ([f"{overflow}px too wide"] if overflow > 0 else [])
                     print(
                         f"{status} {width} {scheme:5} {path.split('?')[0]:45} {', '.join(trouble) or 'ok'}", flush=True
@@ -137,10 +152,10 @@ def visit_all(browser: Browser, base: str, password: str, folder: Path) -> int:
 def readme_pictures(browser: Browser, base: str, password: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     page = open_page(browser, 1280, "light")
-    page.goto(base + SEARCH, wait_until="networkidle")
+    visit(page, base + SEARCH)
     page.screenshot(path=folder / "search.png")
     sign_in(page, base, "provider", password)
-    page.goto(f"{base}/provider/{SALON}/calendar/", wait_until="networkidle")
+    visit(page, f"{base}/provider/{SALON}/calendar/")
     page.screenshot(path=folder / "calendar.png")
 
 
