@@ -220,7 +220,7 @@ class TestTooLate:
         assert Refund.objects.count() == 0
         topic = "booking_revived" if is_instant else "booking_revived_request"
         assert topic in kinds(booking.owner)
-        assert topic in kinds(manager_of(booking))
+        assert topic.replace("booking_", "team_", 1) in kinds(manager_of(booking))
 
     def test_revived_request_can_be_accepted(self):
         booking, payment = self.late(prepaid(is_instant=False))
