@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.domain import credentials, families
 from bookings.domain import quotes
-from messaging.domain import live
+from messaging.domain import live, outbox
 from petplace.api import idempotency
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ CHORES: dict[str, Callable[..., int]] = {
     "browser sessions": _sessions,
     "quotes": quotes.delete_stale,
     "live events": live.delete_old,
+    "messages kept for developers": outbox.delete_kept,
 }
 
 

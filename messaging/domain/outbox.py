@@ -36,7 +36,7 @@ from messaging.channels.base import (
 from messaging.choices import LEFT, Channel, DeliveryState
 from messaging.domain import preferences, rendering
 from messaging.domain.rendering import message_id, register_attachments
-from messaging.models import Delivery
+from messaging.models import Delivery, OutboxMessage
 from petplace.db import sqlstate
 from petplace.errors import InvalidTransition
 
@@ -57,6 +57,7 @@ AWAY_AT_MOST = timedelta(days=3)
 # And a process leaves the channel alone for so long: a server that does not answer costs a worker ten seconds.
 AWAY_PAUSE = timedelta(seconds=10)
 LOCK_NOT_AVAILABLE = "55P03"
+KEPT_FOR = timedelta(days=14)
 
 TOO_LATE = "Too late to be of use."
 ACCOUNT_CLOSED = "The account is closed."
@@ -362,6 +363,11 @@ def note_dead(delivery: Delivery, why: str) -> None:
         "error": why.split(":", 1)[0],
     }
     dead_letters.error(json.dumps(line))
+
+
+def delete_kept(*, now: datetime) -> int:
+    """Delete what the developer's outbox has kept for two weeks."""
+    return OutboxMessage.objects.filter(created_at__lt=now - KEPT_FOR).delete()[0]
 
 
 def due(now: datetime, channels: Sequence[Channel] = tuple(Channel)) -> QuerySet[Delivery]:

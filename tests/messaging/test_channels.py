@@ -269,6 +269,14 @@ def test_outside_production_it_is_kept_and_never_called_sent(kept):
     assert "https://pets.example.test/bookings/BK-1/" in texts["email"]
 
 
+def test_what_was_kept_goes_after_two_weeks(kept):
+    OutboxMessage.objects.filter(channel="sms").update(created_at=NOW - dt.timedelta(days=14, seconds=1))
+    OutboxMessage.objects.exclude(channel="sms").update(created_at=NOW - dt.timedelta(days=14))
+
+    assert outbox.delete_kept(now=NOW) == 1
+    assert sorted(OutboxMessage.objects.values_list("channel", flat=True)) == ["email", "push"]
+
+
 @pytest.mark.parametrize("backend", ["filebased", "console", "dummy"])
 def test_backends_that_only_keep_mail_are_not_ready(settings, backend):
     settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"

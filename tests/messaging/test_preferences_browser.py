@@ -39,7 +39,7 @@ def staff():
 def test_switches_are_set_and_saved(chrome, staff, theme, size):
     page = chrome(user=staff, theme=theme, size=size)
     page.goto(reverse("messaging:preferences"))
-    page.get_by_text("Bookings", exact=True).locator("visible=true").last.click()
+    page.locator(".switch-group summary").filter(has_text="Bookings").click()
     look(page, "preferences", theme, size)
 
     page.get_by_role("switch", name="Reminder two days before: Text").check()
