@@ -48,6 +48,7 @@ def messages(request: SignedInRequest) -> HttpResponse:
 @staff_only
 @require_safe
 @never_cache
+@csp_replace({"frame-src": ["'self'"]})
 def message(request: SignedInRequest, uid: UUID) -> HttpResponse:
     kept = get_object_or_404(OutboxMessage.objects.select_related("delivery__notification"), uid=uid)
     return render(request, "dev/outbox_message.html", {"message": kept})

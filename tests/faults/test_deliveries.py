@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from petplace.embedded.paths import derive_redis_urls
 from petplace.embedded.process import tail, wait_until
 from tests.faults.conftest import IS_FULL
 from tests.faults.sinks import Sinks, running_sinks
@@ -73,7 +72,8 @@ def queue_length(site: Site) -> int:
 
 
 def client(site: Site) -> "redis.Redis":
-    return redis.Redis.from_url(derive_redis_urls(site.environment["REDIS_URL"]).celery)
+    """Database 0, which is the broker's."""
+    return redis.Redis.from_url(site.environment["REDIS_URL"])
 
 
 def flush(site: Site) -> None:
