@@ -93,9 +93,9 @@ async def latencies(visitors: list[Visitor], number: int) -> list[float]:
 
 
 def memory(pid: int) -> tuple[float, int]:
-    """Return the resident megabytes and the threads of a process."""
+    """Return the megabytes that a process has taken, also those that were swapped out, and its threads."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    return int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"])
+    return sum(int(status[name].split()[0]) for name in ("RssAnon", "VmSwap")) / 1024, int(status["Threads"])
 
 
 def processor(pid: int) -> float:
@@ -144,7 +144,7 @@ async def measure(port: int, pid: int, name: str, people: list[tuple[int, str]],
             table.add("memory of a stream", f"{(after[0] - before[0]) * 1024 / options.streams:.0f} KB")
             table.add("threads before and beside the streams", f"{before[1]} and {after[1]}")
             table.add(
-                "database connections of the process and this one beside them",
+                "database connections of the process beside them",
                 str(await asyncio.to_thread(connections, name)),
             )
             table.add("processor time beside idle streams", f"{used * 100:.1f} % of a core")

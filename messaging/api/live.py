@@ -39,13 +39,13 @@ class EventStreamView(ApiView):
         """
         if request.auth is None or not is_possible(request._request):
             return no_streams()
-        user = caller_of(request)
+        user, token = caller_of(request), request.auth.payload  # type: ignore[union-attr] # an AccessToken
         viewer = Viewer(
             user_id=user.pk,
             user_uid=user.uid,
-            family=UUID(request.auth["fam"]),
-            version=request.auth["ver"],
-            ends_at=float(request.auth["exp"]),
+            family=UUID(token["fam"]),
+            version=token["ver"],
+            ends_at=float(token["exp"]),
             **place_of(request._request),
         )
         return hand_over(request._request, viewer)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from bookings.domain import lifecycle
 from messaging import domain as messaging
+from messaging.chat_kinds import REPORT_CLOSED as CLOSED
 from messaging.domain import conversations, live
 from messaging.models import LiveEvent
 from tests.factories import NOW, UserFactory, make_booking, make_provider
@@ -123,11 +124,9 @@ def test_numbers_of_the_navigation(ann: User, client: Client) -> None:
 
 
 def test_what_is_told_and_read_shows_on_open_pages(ann: User) -> None:
-    one = messaging.notify(ann, "password_changed", key="k", title="T", body="B", now=NOW)
+    one = messaging.notify(ann, CLOSED, key="k", title="T", body="B", now=NOW)
     assert one is not None
-    messaging.notify(
-        ann, "password_changed", key="later", title="T", body="B", now=NOW, due_at=NOW + timedelta(hours=1)
-    )
+    messaging.notify(ann, CLOSED, key="later", title="T", body="B", now=NOW, due_at=NOW + timedelta(hours=1))
     assert list(LiveEvent.objects.values_list("user_id", "kind")) == [(ann.pk, "notification")]
     messaging.read(one, now=NOW)
     messaging.read(one, now=NOW)
