@@ -2,18 +2,28 @@
 
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import FieldError, ObjectDoesNotExist, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
-from accounts.domain import closing, credentials
+from accounts.domain import closing, credentials, rights
 from accounts.forms import AdminLoginForm, AdminPasswordForm
-from accounts.models import TokenFamily, User
+from accounts.models import AuditAction, AuditEntry, TokenFamily, User
 from petplace.errors import DomainError
 
 admin.site.login_form = AdminLoginForm
+
+
+def staff_of(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -61,27 +71,32 @@ class UserAdmin(DjangoUserAdmin):
     @admin.action(description="Ban: sign out everywhere and let in no more", permissions=["change"])
     def ban(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in self._others(request, queryset.filter(is_active=True)):
-            credentials.deactivate(user, now=timezone.now())
-            self.log_change(request, user, "Banned")
+            credentials.block(user, by=staff_of(request), now=timezone.now())
             messages.success(request, f"{user} is banned.")
 
     @admin.action(description="Let in again", permissions=["change"])
     def allow(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in self._others(request, queryset.filter(is_active=False, closed_at__isnull=True)):
-            credentials.reactivate(user)
-            self.log_change(request, user, "Let in again")
+            credentials.unblock(user, by=staff_of(request), now=timezone.now())
             messages.success(request, f"{user} may sign in again.")
 
     @admin.action(description="Close the account for good (anonymises)", permissions=["change"])
     def close_accounts(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in self._others(request, queryset.filter(closed_at__isnull=True)):
             try:
-                closing.close(user, now=timezone.now())
+                closing.close(user, by=staff_of(request), now=timezone.now())
             except DomainError as error:
                 messages.error(request, f"{user}: {error.message}")
             else:
-                self.log_change(request, user, "Closed")
                 messages.success(request, f"The account {user.uid} is closed.")
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        request.rights_before = rights.of(User.objects.get(pk=obj.pk)) if change else rights.NONE  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        rights.record_change(form.instance, before=request.rights_before, by=staff_of(request), now=timezone.now())  # type: ignore[attr-defined]
 
     def _others(self, request: HttpRequest, queryset: QuerySet[User]) -> list[User]:
         """Return those whom the acting person may touch: not themselves, and superusers by superusers alone."""
@@ -110,4 +125,75 @@ class TokenFamilyAdmin(admin.ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: TokenFamily | None = None) -> bool:
+        return False
+
+
+class ActionFilter(admin.SimpleListFilter):
+    title = "action"
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(AuditAction.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(admin.ModelAdmin):
+    """Who did what; to look at. Rows hold no names of people, so the search also finds them by today's address."""
+
+    list_display = ("at", "what", "actor_label", "target_label", "reason", "request_id")
+    list_filter = (ActionFilter, "target_kind")
+    list_select_related = ("actor",)
+    date_hierarchy = "at"
+    search_fields = ("=actor__email", "actor_label", "=target_uid", "target_label", "=request_id")
+    search_help_text = "An address, a number (uid) of a person or thing, or a request id."
+    show_full_result_count = False
+    fields = (
+        "at",
+        "what",
+        "actor_label",
+        "actor_uid",
+        "target",
+        "target_kind",
+        "target_uid",
+        "before",
+        "after",
+        "reason",
+        "request_id",
+        "ip",
+        "uid",
+    )
+
+    @admin.display(description="action", ordering="action")
+    def what(self, entry: AuditEntry) -> str:
+        return AuditAction(entry.action).label if entry.action in AuditAction.values else entry.action
+
+    @admin.display(description="target", ordering="target_label")
+    def target(self, entry: AuditEntry) -> str:
+        """Lead to the thing where it still is."""
+        try:
+            model = apps.get_model(entry.target_kind)
+            row = model._default_manager.get(uid=entry.target_uid)
+            url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
+        except (LookupError, ObjectDoesNotExist, FieldError, ValidationError, NoReverseMatch):
+            return entry.target_label
+        return format_html('<a href="{}">{}</a>', url, entry.target_label)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Find what was done to a person, too, by the address."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        people = User.objects.filter(email=User.objects.normalize_email(search_term)).values_list("uid", flat=True)
+        if people:
+            found = found | queryset.filter(target_uid__in=[str(uid) for uid in people])
+        return found, may_repeat
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
         return False

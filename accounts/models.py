@@ -10,7 +10,10 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from phonenumber_field.modelfields import PhoneNumberField
 
+from accounts.audit import AuditAction, AuditEntry
 from accounts.validators import validate_time_zone
+
+__all__ = ["AuditAction", "AuditEntry", "TokenFamily", "TokenFamilyQuerySet", "User", "UserManager"]
 
 
 class UserManager(BaseUserManager["User"]):

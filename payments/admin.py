@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import User
-from payments.domain import calls, disputes, payouts, promo_codes, reconciliation, refunds
+from payments.domain import calls, disputes, payouts, promo_codes, reconciliation, refunds, terms
 from payments.models import (
     CommissionRule,
     Dispute,
@@ -317,6 +317,19 @@ class CommissionRuleAdmin(admin.ModelAdmin):
     list_select_related = ("service__provider",)
     raw_id_fields = ("service",)
 
+    def save_model(self, request: HttpRequest, obj: CommissionRule, form: Any, change: bool) -> None:
+        before = terms.of_rule(CommissionRule.objects.filter(pk=obj.pk).first())
+        super().save_model(request, obj, form, change)
+        terms.record_commission(obj, before=before, after=terms.of_rule(obj), by=staff_of(request), now=timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: CommissionRule) -> None:
+        terms.record_commission(obj, before=terms.of_rule(obj), after=None, by=staff_of(request), now=timezone.now())
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CommissionRule]) -> None:
+        for rule in queryset:
+            self.delete_model(request, rule)
+
     @admin.display(description="for")
     def whom(self, rule: CommissionRule) -> str:
         return f"{rule.service}, {rule.service.provider}" if rule.service else str(rule)
@@ -354,6 +367,10 @@ class PromoCodeAdmin(admin.ModelAdmin):
     inlines = [RedemptionInline]
     actions = ["end"]
 
+    def save_model(self, request: HttpRequest, obj: PromoCode, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        terms.record_promo(obj, before=None, by=staff_of(request), now=timezone.now())
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is None and super().has_change_permission(request, obj)
 
@@ -377,7 +394,7 @@ class PromoCodeAdmin(admin.ModelAdmin):
         """End each; one that has been ended already does not stop the rest."""
         for promo in queryset:
             try:
-                promo_codes.end(promo)
+                promo_codes.end(promo, by=staff_of(request), now=timezone.now())
             except DomainError as error:
                 self.message_user(request, f"{promo.code}: {error.message}", messages.WARNING)
             else:

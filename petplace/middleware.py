@@ -1,8 +1,9 @@
-"""Two guards at the gate: requests that no part of the site can read, and a database that is away."""
+"""At the gate: each request gets its id, what no part of the site can read is refused, a database away is said so."""
 
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from contextvars import Token
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +12,8 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import render_to_string
+
+from petplace import request_context
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 
 class GuardMiddleware:
-    """Common ground of the two: works under WSGI and ASGI alike."""
+    """Common ground of the guards: works under WSGI and ASGI alike."""
 
     sync_capable = True
     async_capable = True
@@ -59,6 +62,40 @@ class GuardMiddleware:
 
     def before(self, request: HttpRequest) -> HttpResponseBase | None:
         return None
+
+
+class RequestIdMiddleware(GuardMiddleware):
+    """Give each request an id (or keep the one that a proxy gave it), for log lines and the audit, and answer it back.
+
+    The first of all, so that what the others log has it, too.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self._answer_async(request)
+        token = self._enter(request)
+        try:
+            return self._named(request, self.get_response(request))
+        finally:
+            request_context.leave(token)
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        token = self._enter(request)
+        try:
+            return self._named(request, await self.get_response(request))
+        finally:
+            request_context.leave(token)
+
+    @staticmethod
+    def _enter(request: HttpRequest) -> Token[request_context.RequestContext]:
+        context = request_context.of_request(request)
+        request.context = context  # type: ignore[attr-defined]
+        return request_context.enter(context)
+
+    @staticmethod
+    def _named(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response[request_context.HEADER] = request.context.request_id  # type: ignore[attr-defined]
+        return response
 
 
 class RefuseBadBytesMiddleware(GuardMiddleware):

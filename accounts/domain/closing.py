@@ -10,7 +10,8 @@ from datetime import datetime
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
-from accounts.domain import credentials
+from accounts.audit import AuditAction
+from accounts.domain import audit, credentials
 from accounts.models import TokenFamily, User
 
 guards: list[Callable[[User], None]] = []
@@ -20,8 +21,8 @@ FORMER_NAME = "Former user"
 
 
 @transaction.atomic
-def close(user: User, *, now: datetime) -> User:
-    """Anonymise ``user`` for good. Refused by a guard while something is open.
+def close(user: User, *, now: datetime, by: User | None = None) -> User:
+    """Anonymise ``user`` for good. Refused by a guard while something is open. ``by`` is who asked: else the person.
 
     Steps: lock the row, ask the guards, let every app forget, blank the person, end tokens and sessions. The address
     is free for a new account afterwards.
@@ -47,4 +48,5 @@ def close(user: User, *, now: datetime) -> User:
     user.save()
     user.groups.clear()
     user.user_permissions.clear()
+    audit.record(AuditAction.CLOSE_ACCOUNT, by=by or user, target=user, now=now)
     return user

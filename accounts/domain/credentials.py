@@ -7,7 +7,8 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 
-from accounts.domain import events, families
+from accounts.audit import AuditAction
+from accounts.domain import audit, events, families
 from accounts.domain.events import AccountEvent
 from accounts.models import User
 
@@ -46,8 +47,22 @@ def set_password(user: User, password: str, *, now: datetime) -> None:
 
 
 @transaction.atomic
+def block(user: User, *, by: User | None, now: datetime, reason: str = "") -> None:
+    """Ban ``user``, on the record."""
+    deactivate(user, now=now)
+    audit.record(AuditAction.BLOCK_USER, by=by, target=user, reason=reason, now=now)
+
+
+@transaction.atomic
+def unblock(user: User, *, by: User | None, now: datetime, reason: str = "") -> None:
+    """Let ``user`` in again, on the record."""
+    reactivate(user)
+    audit.record(AuditAction.UNBLOCK_USER, by=by, target=user, reason=reason, now=now)
+
+
+@transaction.atomic
 def deactivate(user: User, *, now: datetime) -> None:
-    """Ban ``user``: the next request with any token or session is not signed in."""
+    """End every way in: the next request with any token or session is not signed in."""
     user.is_active = False
     user.save(update_fields=["is_active"])
     families.end_all(user, now=now)

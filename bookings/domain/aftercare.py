@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q, QuerySet, Sum
 
+from accounts.audit import AuditAction
+from accounts.domain import audit
 from accounts.models import User
 from bookings import permissions
 from bookings.domain import events, lifecycle
@@ -115,6 +117,8 @@ def close_complaint(complaint: Complaint, *, by: User, answer: str, now: datetim
     complaint.closed_at, complaint.closed_by = now, by
     complaint.save(update_fields=["answer", "refund_amount", "closed_at", "closed_by"])
     payouts.unfreeze(booking.invoice, by=by, now=now)
+    after = {"refund": refund_amount, "currency": booking.currency, "booking": booking.reference}
+    audit.record(AuditAction.RESOLVE_COMPLAINT, by=by, target=complaint, after=after, now=now)
     events.tell_complaint_closed(booking, answer, now=now)
     return complaint
 

@@ -64,6 +64,8 @@ class Booking(PublicModel):
     ``terms`` is the snapshot of the cancellation table, ``sequence`` the iCalendar SEQUENCE.
     """
 
+    AUDIT_LABEL = "reference"
+
     reference = models.CharField(max_length=12, unique=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="bookings")
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="bookings")

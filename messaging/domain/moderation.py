@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
+from accounts.audit import AuditAction
+from accounts.domain import audit
 from accounts.models import User
 from messaging import chat_kinds
 from messaging.choices import PEOPLE, ReportReason, Side
@@ -77,7 +79,9 @@ def look(made: Report, *, by: User, now: datetime) -> StaffLook:
     """Open a reported talk to a member of staff for an hour, and write down that it was."""
     if not by.is_staff:
         raise NotAllowed
-    return StaffLook.objects.create(report=made, by=by, at=now)
+    with transaction.atomic():
+        audit.record(AuditAction.VIEW_TALK, by=by, target=made, now=now)
+        return StaffLook.objects.create(report=made, by=by, at=now)
 
 
 def is_looking(made: Report, by: User, now: datetime) -> bool:
@@ -101,6 +105,7 @@ def close(made: Report, *, by: User, outcome: str, now: datetime) -> Report:
         raise DomainError("This report was closed already.", code="already_closed")
     made.closed_at, made.closed_by, made.outcome = now, by, outcome[:OUTCOME_LENGTH]
     made.save(update_fields=["closed_at", "closed_by", "outcome"])
+    audit.record(AuditAction.RESOLVE_REPORT, by=by, target=made, after={"reason": made.reason}, now=now)
     notify_all(
         [
             Notice(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,6 +13,7 @@ from payments.models import PromoCode
 from petplace.api import fields
 from petplace.api.idempotency import idempotent
 from petplace.api.serializers import IdField, StrictSerializer
+from petplace.http import caller_of
 from providers.api.base import AtProvider
 
 MAX_AMOUNT = 1_000_000_00
@@ -93,7 +95,9 @@ class PromoCodeViewSet(AtProvider):
     def create(self, request: Request, provider_id: Any) -> Response:
         """Make one (managers)."""
         provider = self.provider
-        promo = promo_codes.create(provider=provider, **self.read(PromoCodeInput))
+        promo = promo_codes.create(
+            provider=provider, by=caller_of(request), now=timezone.now(), **self.read(PromoCodeInput)
+        )
         return Response(self.get_serializer(promo).data, status=201)
 
     def retrieve(self, request: Request, provider_id: Any, id: Any) -> Response:
@@ -103,4 +107,5 @@ class PromoCodeViewSet(AtProvider):
     @extend_schema(responses={200: PromoCodeSerializer})
     def destroy(self, request: Request, provider_id: Any, id: Any) -> Response:
         """End one (managers). Bookings and quotes that were made with it keep their price."""
-        return Response(self.get_serializer(promo_codes.end(self.get_object())).data)
+        ended = promo_codes.end(self.get_object(), by=caller_of(request), now=timezone.now())
+        return Response(self.get_serializer(ended).data)

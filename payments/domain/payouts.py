@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Sum
 
+from accounts.audit import AuditAction
+from accounts.domain import audit
 from accounts.models import User
 from payments.domain import alerts, ledger
 from payments.gateways.base import Transfer
@@ -93,6 +95,14 @@ def send_again(payout: Payout, *, by: User, now: datetime) -> Payout:
     payout.state, payout.due_at = PayoutState.WAITING, now
     payout.save(update_fields=["state", "due_at"])
     _call(payout, now)
+    audit.record(
+        AuditAction.PAYOUT_RETRY,
+        by=by,
+        target=payout,
+        before={"state": PayoutState.FAILED, "attempts": payout.attempts},
+        after={"state": payout.state, "amount": payout.amount, "currency": payout.currency},
+        now=now,
+    )
     return payout
 
 
@@ -101,13 +111,16 @@ def freeze(invoice: Invoice, *, reason: str, by: User, now: datetime, until: dat
     """Keep back what the family of ``invoice`` earned: somebody complained. What is under way is not called back."""
     if not reason.strip():
         raise InvalidInput("Say why.", fields={"reason": ["Say why."]})
+    audit.record(AuditAction.PAYOUT_HOLD, by=by, target=invoice, after={"until": until}, reason=reason, now=now)
     return PayoutFreeze.objects.create(invoice_id=invoice.root_id, reason=reason.strip()[:300], by=by, until=until)
 
 
 @retried
 def unfreeze(invoice: Invoice, *, by: User, now: datetime) -> int:
     """Lift the freezes that people put on a family. One of a dispute ends with the dispute."""
-    return PayoutFreeze.objects.active(now).filter(invoice_id=invoice.root_id, dispute=None).update(until=now)
+    lifted = PayoutFreeze.objects.active(now).filter(invoice_id=invoice.root_id, dispute=None).update(until=now)
+    audit.record(AuditAction.PAYOUT_RELEASE, by=by, target=invoice, after={"lifted": lifted}, now=now)
+    return lifted
 
 
 def freeze_for(dispute: Dispute, sale: Invoice) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from payments.domain import terms
 from payments.models import PromoCode, PromoRedemption
 from petplace.errors import DomainError, InvalidInput, InvalidTransition
 from petplace.money import format_money
@@ -73,6 +74,8 @@ def create(
     ends_at: datetime | None = None,
     max_uses: int | None = None,
     max_uses_per_person: int | None = None,
+    by: User | None = None,
+    now: datetime | None = None,
 ) -> PromoCode:
     """Make a code: a percentage or an amount. Without ``provider`` it is the platform's, which then pays for it.
 
@@ -102,7 +105,7 @@ def create(
         raise DomainError(f"A provider has at most {MAX_PER_PROVIDER} codes.", code="too_many")
     try:
         with transaction.atomic():
-            return PromoCode.objects.create(
+            promo = PromoCode.objects.create(
                 code=code,
                 provider=provider,
                 percent_bp=percent_bp,
@@ -116,16 +119,19 @@ def create(
             )
     except IntegrityError as error:
         raise InvalidInput(fields={"code": ["This code is taken. Think of another one."]}) from error
+    terms.record_promo(promo, before=None, by=by, now=now)
+    return promo
 
 
 @transaction.atomic
-def end(promo: PromoCode) -> PromoCode:
+def end(promo: PromoCode, *, by: User | None = None, now: datetime | None = None) -> PromoCode:
     """Stop the code. Bookings and quotes that were made with it keep their price."""
     promo = PromoCode.objects.select_for_update(no_key=True).get(pk=promo.pk)
     if not promo.is_active:
         raise InvalidTransition("This code has been ended already.")
-    promo.is_active = False
+    before, promo.is_active = terms.of_promo(promo), False
     promo.save(update_fields=["is_active"])
+    terms.record_promo(promo, before=before, by=by, now=now)
     return promo
 
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from accounts.audit import AuditAction
+from accounts.domain import audit
 from accounts.models import User
 from payments.domain import converging, crediting, families, returning, series
 from payments.gateways.base import RefundSeen
@@ -33,6 +35,15 @@ def request(payment: Payment, *, amount: int, by: User | None, reason: str, now:
         series.issue(invoice, now=now)
         crediting.credit(invoice, amount=short, reason=reason, now=now)
     converging.settle(family, now=now)
+    audit.record(
+        AuditAction.REFUND,
+        by=by,
+        target=invoice,
+        before={"outstanding": before},
+        after={"refund": str(refund.uid), "amount": amount, "currency": invoice.currency},
+        reason=reason,
+        now=now,
+    )
     return refund
 
 

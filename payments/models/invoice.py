@@ -85,6 +85,8 @@ class Invoice(PublicModel):
     platform and ``subsidy`` a discount that the platform pays.
     """
 
+    AUDIT_LABEL = "number"
+
     kind = models.CharField(max_length=12, choices=InvoiceKind, default=InvoiceKind.SALE)
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
     credits = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="credit_notes")

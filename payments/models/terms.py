@@ -60,6 +60,8 @@ class PromoCode(PublicModel):
     ``used_count`` only guards the limit, the redemptions tell what happened.
     """
 
+    AUDIT_LABEL = "code"
+
     code = models.CharField(max_length=40)
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, null=True, blank=True, related_name="promo_codes")
     percent_bp = models.PositiveIntegerField(null=True, blank=True)

@@ -22,7 +22,7 @@ def promo_codes(request: HttpRequest, provider: Provider) -> HttpResponse:
     """List the codes with their uses, and make another one."""
     form = PromoCodeForm(request.POST or None, provider=provider)
     if request.method == "POST" and form.is_valid():
-        promo = form.run(rules.create, provider=provider, **form.cleaned_data)
+        promo = form.run(rules.create, provider=provider, by=request.user, now=timezone.now(), **form.cleaned_data)
         if promo:
             messages.success(request, f"{promo.code} can be used.")
             return redirect("provider:promo_codes", provider.slug)
@@ -44,7 +44,7 @@ def end_promo_code(request: HttpRequest, provider: Provider, uid: UUID) -> HttpR
     """Stop a code; bookings that were made with it keep their price."""
     promo = get_object_or_404(PromoCode, provider=provider, uid=uid)
     try:
-        rules.end(promo)
+        rules.end(promo, by=request.user, now=timezone.now())  # type: ignore[arg-type]
     except DomainError as error:
         messages.error(request, error.message)
     else:

@@ -281,10 +281,10 @@ class MemberViewSet(PartViewSet):
 
     def change(self, row: Any, data: dict[str, Any]) -> Any:
         role = data.get("role", row.role)
-        return team.change_role(row, role=role, by=self.request.user)  # type: ignore[arg-type]
+        return team.change_role(row, role=role, by=self.request.user, now=self.now)  # type: ignore[arg-type]
 
     def drop(self, row: Any) -> Any:
-        return team.remove(row, by=self.request.user)  # type: ignore[arg-type]
+        return team.remove(row, by=self.request.user, now=self.now)  # type: ignore[arg-type]
 
 
 @extend_schema_view(

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
+from accounts.domain import audit
 from accounts.models import User
 from accounts.permissions import has_verified_email
 from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
@@ -134,6 +135,15 @@ def _move(provider: Provider, action: str, *, by: User | None, reason: str, now:
     from_state, provider.state, provider.state_reason = provider.state, target, reason
     provider.save(update_fields=["state", "state_reason", "submitted_at", "approved_at"])
     _record(provider, from_state=from_state, by=by, reason=reason, now=now)
+    audit.record(
+        f"{action}_provider",
+        by=by,
+        target=provider,
+        before={"state": from_state},
+        after={"state": provider.state},
+        reason=reason,
+        now=now,
+    )
     listing.refresh(provider)
     return provider
 

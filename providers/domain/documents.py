@@ -7,6 +7,8 @@ from datetime import date, datetime
 from django.core.files.base import ContentFile
 from django.db import transaction
 
+from accounts.audit import AuditAction
+from accounts.domain import audit
 from accounts.models import User
 from petplace.errors import DomainError, InvalidInput
 from providers import validators
@@ -59,8 +61,11 @@ def _check_waiting(document: VerificationDocument) -> None:
 def check(document: VerificationDocument, *, by: User, is_accepted: bool, now: datetime) -> VerificationDocument:
     """Record that ``by`` looked at the paper and took it or not."""
     document = VerificationDocument.objects.select_for_update().get(pk=document.pk)
+    before = {"accepted": document.is_accepted}
     document.checked_by, document.checked_at, document.is_accepted = by, now, is_accepted
     document.save(update_fields=["checked_by", "checked_at", "is_accepted"])
+    after = {"accepted": is_accepted, "kind": document.kind, "provider": str(document.provider.uid)}
+    audit.record(AuditAction.CHECK_DOCUMENT, by=by, target=document, before=before, after=after, now=now)
     return document
 
 

@@ -29,7 +29,7 @@ def forget_member(user: User, now: datetime) -> None:
         _forget_provider(membership.provider, now=now)
         membership.delete()
     for membership in Membership.objects.filter(user=user).select_related("provider"):
-        team.remove(membership, by=user)
+        team.remove(membership, by=user, now=now)
     Resource.objects.filter(user=user).update(user=None, is_active=False, name="Former member")
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from django.db import transaction
 
+from accounts.audit import AuditAction
+from accounts.domain import audit
 from accounts.models import User
 from petplace.errors import DomainError, InvalidInput
 from providers.choices import MembershipRole, ResourceKind
@@ -63,26 +65,28 @@ def add(
     membership = Membership.objects.create(provider=provider, user=user, role=role)
     for hear in joined:
         hear(membership)
+    _note(membership, None, role, by=by, now=now)
     if branch is not None and now is not None:
         resources.create(branch, kind=ResourceKind.PERSON, name=user.get_full_name(), user=user, now=now)
     return membership
 
 
 @transaction.atomic
-def change_role(membership: Membership, *, role: str, by: User | None) -> Membership:
+def change_role(membership: Membership, *, role: str, by: User | None, now: datetime | None = None) -> Membership:
     """Make a member manager or staff. Refuses to take the last manager's role (``last_manager``)."""
     _check_role(role)
     listing.lock(membership.provider_id)  # two who leave at the same moment must not leave nobody behind
     membership = Membership.objects.select_related("provider", "user").get(pk=membership.pk)
     if role != membership.role:
         _keep_a_manager(membership)
-        membership.role = role
+        before, membership.role = membership.role, role
         membership.save(update_fields=["role"])
+        _note(membership, before, role, by=by, now=now)
     return membership
 
 
 @transaction.atomic
-def remove(membership: Membership, *, by: User | None) -> None:
+def remove(membership: Membership, *, by: User | None, now: datetime | None = None) -> None:
     """Take a person off the team; what they can be booked for is switched off and no longer theirs.
 
     Refuses to remove the last manager (``last_manager``).
@@ -94,4 +98,20 @@ def remove(membership: Membership, *, by: User | None) -> None:
     own.update(user=None, is_active=False)
     for hear in left:
         hear(membership)
+    _note(membership, membership.role, None, by=by, now=now)
     membership.delete()
+
+
+def _note(
+    membership: Membership, before: str | None, after: str | None, *, by: User | None, now: datetime | None
+) -> None:
+    """Write a change of the team down under the person whose role it is."""
+    provider = str(membership.provider.uid)
+    audit.record(
+        AuditAction.ROLE_CHANGE,
+        by=by,
+        target=membership.user,
+        before={"provider": provider, "role": before},
+        after={"provider": provider, "role": after},
+        now=now,
+    )

@@ -39,7 +39,7 @@ def change_role(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResp
     form = RoleForm(request.POST)
     if form.is_valid():
         try:
-            rules.change_role(member, role=form.cleaned_data["role"], by=request.user)
+            rules.change_role(member, role=form.cleaned_data["role"], by=request.user, now=timezone.now())
         except DomainError as error:
             messages.error(request, error.message)
     return _after(request, provider, member.user_id)
@@ -50,7 +50,7 @@ def change_role(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResp
 def remove(request: TeamRequest, provider: Provider, uid: UUID) -> HttpResponse:
     member = get_object_or_404(provider.memberships, uid=uid)
     try:
-        rules.remove(member, by=request.user)
+        rules.remove(member, by=request.user, now=timezone.now())
     except DomainError as error:
         messages.error(request, error.message)
     return _after(request, provider, member.user_id)
