@@ -107,6 +107,7 @@ class PayPalGateway:
         self._local = threading.local()
         self._token = ""
         self._token_ends = 0.0
+        self._token_failed_at = 0.0
 
     @classmethod
     def from_settings(cls) -> "PayPalGateway":
@@ -431,14 +432,25 @@ class PayPalGateway:
         return _read(answer)
 
     def _bearer(self, *, is_fresh: bool) -> str:
+        """Return the access token. Who waited for somebody else's try takes its failure for an answer: a dozen in a
+        row would each wait for a silent PayPal in turn.
+        """
+        came = time.monotonic()
         with self._lock:
-            if is_fresh or time.monotonic() >= self._token_ends:
+            if not is_fresh and time.monotonic() < self._token_ends:
+                return self._token
+            if self._token_failed_at >= came:
+                raise GatewayUnavailable("PayPal gives no access token at the moment.")
+            try:
                 asked = self._send(
                     "POST", "/v1/oauth2/token", data={"grant_type": "client_credentials"}, auth=self.credentials
                 )
                 found = _read(asked)
-                self._token = str(found["access_token"])
-                self._token_ends = time.monotonic() + float(found["expires_in"]) - 60
+            except GatewayUnavailable:
+                self._token_failed_at = time.monotonic()
+                raise
+            self._token = str(found["access_token"])
+            self._token_ends = time.monotonic() + float(found["expires_in"]) - 60
             return self._token
 
     def _send(self, method: str, path: str, **what: Any) -> requests.Response:

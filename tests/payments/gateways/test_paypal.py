@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from concurrent.futures import ThreadPoolExecutor
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
@@ -10,7 +11,7 @@ from django.utils import timezone
 from payments.domain import calls, charges, invoices
 from payments.domain.invoices import Line
 from payments.gateways import GatewayDeclined, GatewayRefused, GatewayUnavailable, GatewayUnknown, registry
-from payments.gateways.paypal import amount_of, money
+from payments.gateways.paypal import PayPalGateway, amount_of, money
 from payments.models import InvoiceState, LineKind, Payment
 from tests import factories
 from tests.payments.gateways import fake_paypal
@@ -86,6 +87,20 @@ def test_token_is_asked_for_once_and_again_when_it_ends(paypal_world: PayPalWorl
     paypal_world.gateway.retrieve(charge.ref)
 
     assert [request.path for request in paypal_world.fake.seen].count("/v1/oauth2/token") == 2
+
+
+def test_many_wait_for_one_failed_try_at_a_token(paypal_world: PayPalWorld, gateways) -> None:
+    """A dozen in a row, each with a time limit of its own, would keep the last one waiting a dozen limits."""
+    gateways.PAYMENT_TIMEOUT_SECONDS = 0.3
+    adapter = PayPalGateway.from_settings()
+    paypal_world.fake.be(silence=1.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        tries = [pool.submit(adapter.retrieve, "5O190127TN364715T") for _ in range(8)]
+        errors = [one.exception() for one in tries]
+
+    assert all(isinstance(error, GatewayUnavailable) for error in errors)
+    assert [request.path for request in paypal_world.fake.seen].count("/v1/oauth2/token") == 1
 
 
 def test_wrong_keys_are_for_staff(paypal_world: PayPalWorld, gateways) -> None:
