@@ -308,7 +308,7 @@ def _check_open(conversation: Conversation, now: datetime) -> None:
 
 def _check_pace(by: User, now: datetime) -> None:
     """Counted from the rows, so that it holds without Redis; two talks at the same moment may let one more through."""
-    if Message.objects.filter(author=by, at__gt=now - timedelta(minutes=1)).count() >= MESSAGES_PER_MINUTE:
+    if Message.objects.filter(author=by, at__gt=now - timedelta(minutes=1), at__lte=now).count() >= MESSAGES_PER_MINUTE:
         raise TooManyMessagesError(extra={"retry_after": 60})
 
 

@@ -5,22 +5,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils.text import slugify
 
 from accounts.models import User
 from bookings.domain import aftercare, interval, lifecycle, quotes, reservation, sweeps
 from bookings.models import Booking
-from messaging.models import Delivery, DeliveryState, Notification
+from messaging.domain import conversations, quick_replies
+from messaging.models import Conversation, Delivery, DeliveryState, Notification
 from payments.domain import calls, charges, payouts
 from payments.gateways import history, registry, sandbox
 from payments.models import Invoice, PayoutAccount
 from petplace.demo import pictures
+from petplace.demo.talks import QUESTIONS, QUICK_REPLIES, TALKS
 from petplace.demo.town import BIOS, CITIES, KINDS, NAMES, NOTES, OFFERS, PETS, RESOURCES, REVIEWS, City, Offer
 from petplace.errors import DomainError
 from pets.choices import Vaccine
@@ -84,6 +88,7 @@ class _Builder:
                 cursor.execute("ANALYZE")  # the planner has seen nothing of it yet
             self.say("Bookings, past and future")
             self.bookings()
+            self.talks()
             self.settle_history()
             if self.takes_play_money:
                 self.pay_out()
@@ -407,6 +412,47 @@ class _Builder:
                 self.tip(booking)
         return booking
 
+    # --- Talks ----------------------------------------------------------------------------------
+
+    def talks(self) -> None:
+        """Let the people whom one can sign in as talk: about their next visits, and before a booking."""
+        owner, manager = self.owner_login, self.provider_login
+        business = Provider.objects.get(memberships__user=manager)
+        soon = Booking.objects.upcoming(self.now).filter(Q(owner=owner) | Q(provider=business))
+        chosen = [one for one in soon.select_related("conversation", "owner", "provider")[:10] if one.conversation]
+        for index, booking in enumerate(chosen):
+            assert booking.conversation is not None
+            team_member = manager if booking.provider_id == business.pk else booking.provider.memberships.all()[0].user
+            self.talk(booking.conversation, booking.owner, team_member, TALKS[index % len(TALKS)])
+        asker = self.owners[CITIES[0].name][1]
+        for who, asked_pk, lines in (
+            (owner, self.branches[CITIES[0].name][0].provider_id, QUESTIONS[0]),
+            (asker, business.pk, QUESTIONS[1]),
+        ):
+            provider = Provider.objects.get(pk=asked_pk)  # its state has changed since it was made
+            team_member = provider.memberships.all()[0].user
+            at = self.now - timedelta(hours=26)
+            asked = conversations.enquire(provider, by=who, text=lines[0][1], now=at, client_id=self.draw())
+            self.talk(asked.conversation, who, team_member, lines[1:])
+        for title, text in QUICK_REPLIES:
+            quick_replies.add(business, title=title, text=text)
+
+    def talk(
+        self, conversation: Conversation, owner: User, team_member: User, lines: tuple[tuple[str, str], ...]
+    ) -> None:
+        """Say ``lines`` (side, text), one some minutes after the other; all is read but the last line."""
+        at = max(conversation.last_message_at, self.now - timedelta(hours=30))
+        step = min(timedelta(minutes=self.rng.randint(4, 45)), (self.now - at) / (len(lines) + 1))
+        for side, text in lines:
+            at += step
+            by = owner if side == "owner" else team_member
+            said = conversations.post(conversation, by=by, text=text, client_id=self.draw(), now=at)
+            for reader in (owner, team_member) if (side, text) != lines[-1] else (by,):
+                conversations.read(conversation, by=reader, upto=said.seq, now=at)
+
+    def draw(self) -> UUID:
+        return UUID(int=self.rng.getrandbits(128), version=4)
+
     # --- Play money -----------------------------------------------------------------------------
 
     def pay(self, booking: Booking, asked_at: datetime) -> Booking:
@@ -460,6 +506,8 @@ class _Builder:
     def settle_history(self) -> None:
         """Let the system act on what is overdue, and keep mail about the past from going out."""
         sweeps.process_due(now=self.now)
-        past = Delivery.objects.filter(state=DeliveryState.WAITING, due_at__lte=self.now, channel="email")
+        past = Delivery.objects.filter(
+            Q(due_at__lte=self.now) | Q(notification__kind="message"), state=DeliveryState.WAITING, channel="email"
+        )
         past.update(state=DeliveryState.CANCELLED, last_error="Demo history: never sent.")
         Notification.objects.filter(due_at__lt=self.now - timedelta(days=2)).update(read_at=self.now)
