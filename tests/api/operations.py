@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from bookings.models import CalendarFeed
+from messaging.domain import quick_replies
 from messaging.models import Notification
 from payments.domain import expenses
 from petplace.api.views import SchemaView
@@ -35,6 +36,7 @@ from tests.factories import (
     make_provider,
     make_quote,
     make_service,
+    write,
 )
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
@@ -204,6 +206,7 @@ def make_world() -> World:
     booking = make_booking(
         service, state="confirmed", owner=owner, pets=[pet], starts_at=NOW + dt.timedelta(days=2, hours=6)
     )
+    message = write(booking.conversation, owner, now=NOW, photo=ContentFile(b"x", "photo.jpg"))
     feed = CalendarFeed.objects.create(user=owner, audience="owner")
     notification = Notification.objects.create(user=owner, kind="x", key="x", title="x", due_at=NOW)
     expense = expenses.add(
@@ -233,6 +236,9 @@ def make_world() -> World:
         "calendar": feed.token,
         "notifications": notification.uid,
         "devices": DeviceFactory(user=owner).uid,
+        "conversations": booking.conversation.uid,
+        "messages": message.uid,
+        "quick-replies": quick_replies.add(provider, title="Key", text="Where is the key?").uid,
     }
     return World(
         owner=owner,

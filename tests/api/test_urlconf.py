@@ -170,6 +170,31 @@ SIGNED_IN = {
     "messaging:device_forget",
     "messaging:device_remove",
     "messaging:address",
+    "conversations:messages",
+    "conversations:conversation",
+    "conversations:conversation_since",
+    "conversations:conversation_send",
+    "conversations:conversation_read",
+    "conversations:conversation_delivered",
+    "conversations:conversation_mute",
+    "conversations:conversation_report",
+    "conversations:conversation_block",
+    "conversations:conversation_unblock",
+    "conversations:photo",
+    "conversations:ask",
+    "provider:messages",
+    "provider:conversation",
+    "provider:conversation_since",
+    "provider:conversation_send",
+    "provider:conversation_read",
+    "provider:conversation_delivered",
+    "provider:conversation_mute",
+    "provider:conversation_report",
+    "provider:conversation_block",
+    "provider:conversation_unblock",
+    "provider:quick_replies",
+    "provider:quick_reply",
+    "provider:quick_reply_remove",
     "offline_bookings",
     "payments:list",
     "payments:detail",
@@ -181,7 +206,7 @@ SIGNED_IN = {
 # The address itself is the key: no cookie is asked, so there is nothing that a token would protect.
 KEYED = {"messaging:unsubscribe", "bookings:link"}
 # Named, but about the caller or about what everybody may see: a stranger is no stranger there.
-NOBODYS = {"bookings:quick_pet", "bookings:hold"}
+NOBODYS = {"bookings:quick_pet", "bookings:hold", "conversations:ask"}
 
 
 def _walk(resolver: Any, route: str = "", space: str = "") -> Iterator[tuple[str, str, URLPattern]]:
@@ -206,6 +231,9 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
     """Return the address with things that exist, of ``world.owner`` and ``world.manager``."""
     ids = world.ids
     rows = {
+        "conversations": ids["messages" if name == "conversations:photo" else "conversations"],
+        "conversation": ids["conversations"],
+        "quick_reply": ids["quick-replies"],
         "pets": ids["pets"],
         "payments": ids["invoices"],
         "device": ids["devices"],
@@ -232,6 +260,7 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
         "off": ids["time-off"],
         "reference": world.reference,
         "service_uid": ids["services"],
+        "seq": "0",
         "verb": {"step": "start", "reasoned_step": "cancel"}.get(local, ""),
         "key": "abc",
         "ref": "sbx_0",
