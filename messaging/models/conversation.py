@@ -1,7 +1,7 @@
 """What people say to each other: an owner on one side, the team of a provider on the other."""
 
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -68,7 +68,7 @@ def _blocked_by(side: Side) -> Exists:
     return Exists(Block.objects.filter(provider=OuterRef("provider"), owner=OuterRef("owner"), side=side))
 
 
-def _later() -> "models.QuerySet[Message, dict[str, int]]":
+def _later() -> "models.QuerySet[Any, Any]":
     """Count what ``other_side`` wrote after ``read_seq``, for one conversation."""
     later = Message.objects.filter(
         conversation=OuterRef("pk"), side=OuterRef("other_side"), seq__gt=OuterRef("read_seq")
