@@ -37,6 +37,15 @@ class Reader:
 
     def __init__(self, port: int, path: str = "/events/", **headers: str) -> None:
         self.socket = socket.socket()
+        self._received = self._text = b""
+        self.is_over = False
+        try:
+            self._ask(port, path, headers)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def _ask(self, port: int, path: str, headers: dict[str, str]) -> None:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         self.socket.settimeout(10)
         self.socket.connect(("127.0.0.1", port))
@@ -46,12 +55,9 @@ class Reader:
             *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
         ]
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
-        self._received = b""
         head = self._until(b"\r\n\r\n", 10).decode("latin-1").split("\r\n")
         self.status = int(head[0].split()[1])
         self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
-        self._text = b""
-        self.is_over = False
 
     def __enter__(self) -> "Reader":
         return self
