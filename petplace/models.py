@@ -52,8 +52,8 @@ class Heartbeat(models.Model):
     def __str__(self) -> str:
         return f"{self.name} {self.at:%Y-%m-%d %H:%M:%S}"
 
-    @classmethod
-    def beat(cls, name: str, *, now: datetime) -> None:
+    @staticmethod
+    def beat(name: str, *, now: datetime) -> None:
         """Note that ``name`` lives."""
-        beat = cls(name=name, at=now)
-        cls.objects.bulk_create([beat], update_conflicts=True, unique_fields=["name"], update_fields=["at"])
+        beat = Heartbeat(name=name, at=now)
+        Heartbeat.objects.bulk_create([beat], update_conflicts=True, unique_fields=["name"], update_fields=["at"])

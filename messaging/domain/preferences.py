@@ -119,7 +119,7 @@ def reach(user_ids: Iterable[int], names: Iterable[str], *, now: datetime) -> di
     return {row["pk"]: _reach(row) for row in rows}
 
 
-def _reach(row: dict[str, Any]) -> Reach:
+def _reach(row: Mapping[str, Any]) -> Reach:
     found = {
         "zone": zone_named(row["time_zone"]),
         "has_phone": bool(row["phone"]),

@@ -150,9 +150,9 @@ def test_writing_many_takes_as_many_statements_as_writing_one(django_assert_num_
         for kind in ("calm", "texted", "safety")
     ]
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         one = notify_all(notices[:1], now=NOW)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         many = notify_all(notices[1:], now=NOW)
 
     assert (len(one), len(many)) == (1, 17)
