@@ -38,7 +38,7 @@ class ChannelSwitchSerializer(StrictSerializer):
 
 class KindSerializer(StrictSerializer):
     kind = fields.LineField(source="name", read_only=True)
-    label = fields.LineField(read_only=True)
+    label = fields.LineField(read_only=True)  # type: ignore[assignment] # the name of a member, as in the document
     group = fields.LineField(read_only=True)
     urgency = fields.LineField(read_only=True, help_text="`urgent` comes in quiet hours, too.")
     channels = ChannelSwitchSerializer(many=True, read_only=True)

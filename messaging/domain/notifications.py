@@ -143,7 +143,8 @@ def _join(left: Sequence[tuple[Notification, Notice]], now: datetime) -> None:
         )
         many = Replace(
             Value(_cut(notice.title_many or notice.title, TITLE_LENGTH - 10)),
-            Value("{count}"), Cast(F("count") + 1, TextField()),
+            Value("{count}"),
+            Cast(F("count") + 1, TextField()),  # type: ignore[arg-type] # any expression will do
         )  # fmt: skip
         was_said = Q(key=notice.key) | Q(last_key=notice.key)
         has_grown = open_.exclude(was_said).update(

@@ -180,20 +180,29 @@ def _carry(delivery: Delivery, desk: Desk, walk: Pass) -> bool:
 def _prepare(delivery: Delivery, walk: Pass) -> Parcel | None:
     """Render a row that may go out now. One that may not is put away, and None returned."""
     notification = delivery.notification
-    user, kind = notification.user, kinds.get(notification.kind)
-    if not user.is_active:
-        return _put_away(delivery, DeliveryState.CANCELLED, ACCOUNT_CLOSED, walk)
-    reach = preferences.reach([user.pk], [kind.name], now=walk.now)[user.pk]
-    if reach.refuses(kind, delivery.channel):
-        return _put_away(delivery, DeliveryState.SKIPPED, preferences.OPTED_OUT, walk)
-    if obstacle := reach.obstacle(delivery.channel):
-        return _put_away(delivery, DeliveryState.SKIPPED, obstacle, walk)
-    if kind.digest_minutes and notification.read_at is not None:
-        return _put_away(delivery, DeliveryState.SKIPPED, READ_MEANWHILE, walk)
-    if quiet_until := reach.quiet_until(kind, delivery.channel, walk.now):
+    kind = kinds.get(notification.kind)
+    reach = preferences.reach([notification.user_id], [kind.name], now=walk.now)[notification.user_id]
+    state, why = _objection(delivery, reach)
+    if not why and (quiet_until := reach.quiet_until(kind, delivery.channel, walk.now)):
         _mine(delivery).update(due_at=quiet_until, leased_until=None, attempts=F("attempts") - 1)
         return None
-    return rendering.parcel(delivery, now=walk.now) or _put_away(delivery, DeliveryState.SKIPPED, READ_MEANWHILE, walk)
+    parcel = None if why else rendering.parcel(delivery, now=walk.now)
+    if parcel is None:
+        _put_away(delivery, state, why or READ_MEANWHILE, walk)
+    return parcel
+
+
+def _objection(delivery: Delivery, reach: preferences.Reach) -> tuple[DeliveryState, str]:
+    """Say why a row is not sent at all, or ''."""
+    notification = delivery.notification
+    kind = kinds.get(notification.kind)
+    if not notification.user.is_active:
+        return DeliveryState.CANCELLED, ACCOUNT_CLOSED
+    if reach.refuses(kind, delivery.channel):
+        return DeliveryState.SKIPPED, preferences.OPTED_OUT
+    if kind.digest_minutes and notification.read_at is not None:
+        return DeliveryState.SKIPPED, READ_MEANWHILE
+    return DeliveryState.SKIPPED, reach.obstacle(delivery.channel)
 
 
 @transaction.atomic
@@ -281,18 +290,14 @@ HAND_OVER = """
 
 def _hand_over(delivery: Delivery, walk: Pass) -> bool:
     """Say whether the row may still go; once this has committed it counts as gone."""
-    values = {
-        "pk": delivery.pk,
-        "attempts": delivery.attempts,
-        "lease": delivery.leased_until,
-        "clock": walk.clock(),
-    }
+    clock = walk.clock()
+    values = {"pk": delivery.pk, "attempts": delivery.attempts, "lease": delivery.leased_until, "clock": clock}
     with connection.cursor() as cursor:
         cursor.execute(HAND_OVER, values)
         if cursor.rowcount:
             return True
     useless_after = delivery.notification.useless_after
-    if useless_after is not None and useless_after <= values["clock"]:
+    if useless_after is not None and useless_after <= clock:
         walk.outcome.too_late += _mine(delivery).update(
             state=DeliveryState.LATE, leased_until=None, last_error=TOO_LATE
         )
