@@ -72,7 +72,7 @@ def test_visit_that_has_been_breaks_nothing(branch, now, state):
     service = make_service(branch, now=now, needs=["room"])
     then = now - dt.timedelta(days=3)
     make_booking(service, state=state, now=then, starts_at=then + dt.timedelta(days=2))
-    execute("UPDATE messaging_delivery SET state = 'sent', sent_at = due_at")
+    execute("UPDATE messaging_delivery SET state = 'sent', sent_at = due_at, handed_at = due_at")
     assert broken() == []
 
 
