@@ -140,7 +140,9 @@ def _lines(booking: Booking, kind: str) -> list[tuple[str, str, bool]]:
         return [*lines, ("In all", money(bill.total), True)]
     if kind not in ENDS or booking.state not in FINAL_STATES:
         return []
-    detail = next((event.detail for event in list(booking.events.all())[::-1] if "kept" in event.detail), {})
+    detail: dict[str, Any] = next(
+        (event.detail for event in list(booking.events.all())[::-1] if "kept" in event.detail), {}
+    )
     moved = [
         ("Goes back to where it came from", detail.get("paid_back", 0)),
         ("Reserved on the card, and let go", detail.get("released", 0)),

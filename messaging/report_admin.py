@@ -66,8 +66,12 @@ class ReportAdmin(admin.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Report | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.is_open)
 
-    def get_form(self, request: HttpRequest, obj: Report | None = None, **kwargs: Any) -> Any:
-        return ReportForm if obj is not None and obj.is_open else super().get_form(request, obj, **kwargs)
+    def get_form(
+        self, request: HttpRequest, obj: Report | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is not None and obj.is_open:
+            return ReportForm
+        return super().get_form(request, obj, change=change, **kwargs)
 
     @admin.display(description="Waits", ordering="made_at")
     def waits(self, report: Report) -> str:

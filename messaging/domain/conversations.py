@@ -167,7 +167,7 @@ def post(
         at=now,
     )
     if photo is not None:
-        message.photo = photo  # type: ignore[assignment]
+        message.photo = photo
     _save(message)
     locked.last_seq, locked.last_message_at = message.seq, now
     counter = f"{side}_last_seq"
@@ -318,7 +318,7 @@ def _save(message: Message) -> None:
         with transaction.atomic(savepoint=False):
             message.save(force_insert=True)
     except BaseException:
-        if message.photo:
+        if message.photo.name:
             message.photo.storage.delete(message.photo.name)
         raise
 

@@ -41,7 +41,8 @@ def tell_of_vaccines(now: datetime) -> int:
         .select_related("pet__owner")
         .order_by("valid_until", "pk")
     )
-    told, waiting = 0, []
+    told = 0
+    waiting: list[Notice] = []
     for vaccination in rows.iterator(chunk_size=BATCH):
         waiting += _due(vaccination, now)
         if len(waiting) >= BATCH:

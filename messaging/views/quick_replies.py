@@ -63,6 +63,6 @@ def remove(request: SignedInRequest, provider: Provider, uid: UUID) -> HttpRespo
 
 
 def _show(form: QuickReplyForm, error: DomainError) -> None:
-    for name, texts in (error.fields or {None: [error.message]}).items():
+    for name, texts in (error.fields or {"": [error.message]}).items():
         for text in texts:
-            form.add_error(name, text)
+            form.add_error(name or None, text)
