@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from allauth.account.decorators import secure_admin_login
 from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -13,11 +14,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts.domain import closing, credentials, rights
-from accounts.forms import AdminLoginForm, AdminPasswordForm
+from accounts.forms import AdminPasswordForm
 from accounts.models import AuditAction, AuditEntry, TokenFamily, User
 from petplace.errors import DomainError
 
-admin.site.login_form = AdminLoginForm
+# One door for everybody: the same limits, the same second factor.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 
 def staff_of(request: HttpRequest) -> User:
@@ -46,7 +48,7 @@ class UserAdmin(DjangoUserAdmin):
         "token_version",
     )
     filter_horizontal = ("groups", "user_permissions")
-    actions: ClassVar = ["ban", "allow", "close_accounts"]
+    actions: ClassVar = ["ban", "allow", "remove_second_factor", "close_accounts"]
     fieldsets = (
         (None, {"fields": ("email", "password", "full_name", "phone", "uid")}),
         ("Place", {"fields": ("time_zone", "locale", "home_place", "home_latitude", "home_longitude")}),
@@ -79,6 +81,14 @@ class UserAdmin(DjangoUserAdmin):
         for user in self._others(request, queryset.filter(is_active=False, closed_at__isnull=True)):
             credentials.unblock(user, by=staff_of(request), now=timezone.now())
             messages.success(request, f"{user} may sign in again.")
+
+    @admin.action(
+        description="Take the second factor away (lost, and shown who it is), and sign out", permissions=["change"]
+    )
+    def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in self._others(request, queryset.filter(closed_at__isnull=True)):
+            credentials.reset_second_factor(user, by=staff_of(request), now=timezone.now())
+            messages.success(request, f"{user} signs in with the password alone.")
 
     @admin.action(description="Close the account for good (anonymises)", permissions=["change"])
     def close_accounts(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -2,20 +2,18 @@
 
 from typing import Any, ClassVar
 
-from allauth.account.adapter import get_adapter
 from django import forms
 from django.conf import settings
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 from phonenumber_field.formfields import PhoneNumberField
 
+from accounts import guessing
 from accounts.domain import credentials
 from accounts.models import User
 from accounts.validators import time_zone_names, validate_one_line, validate_time_zone
-from petplace import limits
 from providers.domain import places
 
 TOO_MANY = "Too many attempts. Please wait a minute and try again."
@@ -118,24 +116,11 @@ class CloseForm(forms.Form):
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]
-        if limits.hit("sign_in", f"account:{self.user.email}") is not None:
+        if guessing.own_password(self.user).count() is not None:
             raise ValidationError(TOO_MANY)
         if not self.user.check_password(password):
             raise ValidationError("This is not your password.")
         return password
-
-
-class AdminLoginForm(AdminAuthenticationForm):
-    """The administration's own door, with the same limits as the others."""
-
-    def clean(self) -> dict[str, Any]:
-        idents = [f"ip:{get_adapter().get_client_ip(self.request)}"]
-        if email := self.cleaned_data.get("username"):
-            idents.append(f"account:{email.strip().lower()}")
-        waits = [limits.hit("sign_in", ident) for ident in idents]  # each is counted
-        if any(wait is not None for wait in waits):
-            raise ValidationError(TOO_MANY)
-        return dict(super().clean())
 
 
 class AdminPasswordForm(AdminPasswordChangeForm):

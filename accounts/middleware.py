@@ -1,11 +1,16 @@
-"""People read times in their own zone."""
+"""People read times in their own zone, and those who must have a second factor set one up."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone, translation
 
+from accounts.domain import second_factor
 from accounts.models import User
 
 
@@ -31,3 +36,34 @@ class TimeZoneMiddleware:
             return self.get_response(request)
         with timezone.override(zone_of(user)), translation.override(user.locale):
             return self.get_response(request)
+
+
+# Where staff without a second factor may still go: their account, where one is set up, and what is public anyway.
+OPEN_TO_STAFF = (
+    "/accounts/", "/account/", "/static/", "/terms/", "/privacy/", "/events/", "/manifest.webmanifest", "/sw.js",
+    "/offline/", "/healthz", "/readyz", "/metrics",
+)  # fmt: skip
+PROVIDERS = "/provider/"
+
+
+class SecondFactorMiddleware:
+    """Lead staff, and teams of providers whose time is over, to where a second factor is set up. The API refuses."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.REQUIRE_MFA and not request.path.startswith("/api/") and self._is_closed(request):
+            return redirect(f"{reverse('mfa_index')}?{urlencode({'next': request.get_full_path()})}")
+        return self.get_response(request)
+
+    @staticmethod
+    def _is_closed(request: HttpRequest) -> bool:
+        user = request.user
+        if not user.is_authenticated:
+            return False
+        is_asked = not request.path.startswith(OPEN_TO_STAFF) if user.is_staff else request.path.startswith(PROVIDERS)
+        if not is_asked:
+            return False
+        wall = second_factor.wall_of(user, now=timezone.now())
+        return wall is not None and wall.is_closed

@@ -116,3 +116,24 @@ class TokenFamily(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} since {self.created_at:%Y-%m-%d}"
+
+
+class KnownDevice(models.Model):
+    """A browser or an app that somebody has signed in from: the next sign-in from it is no news.
+
+    ``digest`` is a hash of the secret in its cookie (of an app: of the text that it sends) and of what the device
+    calls itself, so a cookie that was carried to another browser is a new device.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_devices")
+    digest = models.CharField(max_length=64)
+    label = models.CharField(max_length=80)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "digest"], name="known_device_once")]
+        indexes: ClassVar = [models.Index(fields=["last_seen_at"], name="known_device_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.label} of {self.user}"

@@ -9,5 +9,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/", views.settings, name="settings"),
     path("apps/", views.apps, name="apps"),
     path("apps/<uuid:uid>/end/", views.end_app, name="end_app"),
+    path("sign-out-everywhere/", views.end_all, name="end_all"),
     path("close/", views.close, name="close"),
 ]

@@ -9,8 +9,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import permissions
-from accounts.domain import closing, families, profile
+from accounts import guessing, permissions
+from accounts.domain import closing, credentials, families, profile, second_factor
 from accounts.forms import CloseForm, ProfileForm
 from accounts.models import TokenFamily
 from petplace.errors import DomainError
@@ -29,6 +29,7 @@ def settings(request: SignedInRequest) -> HttpResponse:
         "form": form,
         "is_proven": permissions.has_proven_address(request.user),
         "session_count": UserSession.objects.filter(user=request.user).count(),
+        "has_second_factor": second_factor.has_one(request.user),
         "app_count": TokenFamily.objects.live(request.user, now=timezone.now()).count(),
     }
     return render(request, "accounts/settings.html", context)
@@ -49,6 +50,20 @@ def end_app(request: SignedInRequest, uid: str) -> HttpResponse:
     families.end_family(family, now=timezone.now())
     messages.success(request, "The app is signed out.")
     return redirect("accounts:apps")
+
+
+@login_required
+@require_POST
+def end_all(request: SignedInRequest) -> HttpResponse:
+    """Sign out every app and every browser but this one."""
+    credentials.sign_out_everywhere(
+        request.user,
+        now=timezone.now(),
+        except_key=request.session.session_key,
+        except_device=guessing.digest_of(request),
+    )
+    messages.success(request, "You are signed out everywhere but here.")
+    return redirect("usersessions_list")
 
 
 @login_required

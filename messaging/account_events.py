@@ -22,19 +22,27 @@ TEXTS = {
         "Every app and browser was signed out. If that was not you, set a new password with the link on the sign-in "
         "page and write to us.",
     ),
+    AccountEvent.NEW_DEVICE: (
+        "A new sign-in to your account",
+        "Somebody signed in from a device that we have not seen before. If that was you, there is nothing to do. If "
+        "not, sign out everywhere under Settings, Browsers, and set a new password.",
+    ),
 }
 KINDS = tuple(
     Kind(f"account_{event}", label, "account", PEOPLE, offered=(Channel.SMS,), urgency=Urgency.URGENT, is_mutable=False)
     for event, label in (
         (AccountEvent.TOKEN_REUSED, "An app was signed out to protect you"),
         (AccountEvent.PASSWORD_CHANGED, "Your password was changed"),
+        (AccountEvent.NEW_DEVICE, "A sign-in from a new device"),
     )
 )
 
 
-def tell(user: User, event: AccountEvent, now: datetime) -> None:
+def tell(user: User, event: AccountEvent, now: datetime, detail: str = "") -> None:
     """Write the notification of ``event``, in its transaction."""
     title, body = TEXTS[event]
+    if detail:
+        body = f"{body} The device: {detail}."
     key = f"account:{event}:{now.isoformat()}"
     notify(user, f"account_{event}", key=key, title=title, body=body, now=now, url=reverse("accounts:settings"))
 

@@ -31,7 +31,7 @@ def connect() -> None:
     tracking.connect(_mail_reported, dispatch_uid="messaging-mail-reported")
 
 
-def account_changed(user: User, event: AccountEvent, now: datetime) -> None:
+def account_changed(user: User, event: AccountEvent, now: datetime, detail: str = "") -> None:
     """A changed password signs out every browser and app: they hear nothing more until they sign in again."""
     if event == AccountEvent.PASSWORD_CHANGED:
         devices.remove_all(user)

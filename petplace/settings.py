@@ -11,6 +11,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts import social_settings
 from payments.gateways import settings as gateway_settings
 from petplace.embedded import paths as embedded_paths
 
@@ -68,6 +69,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.usersessions",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "corsheaders",
     "crispy_forms",
     "crispy_bootstrap5",
@@ -101,6 +105,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.TimeZoneMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -221,6 +226,36 @@ REQUIRE_VERIFIED_EMAIL = env.bool("REQUIRE_VERIFIED_EMAIL", default=not DEMO)
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if REQUIRE_VERIFIED_EMAIL else "optional"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = REQUIRE_VERIFIED_EMAIL
 
+# The second factor: staff need one at once, a provider's team so many days after the approval (or after joining).
+REQUIRE_MFA = env.bool("REQUIRE_MFA", default=not DEMO)
+MFA_GRACE_DAYS = env.int("MFA_GRACE_DAYS", default=14)
+# Encrypts the keys of authenticator apps in the database; derived from SECRET_KEY when empty.
+MFA_ENCRYPTION_KEY = env.str("MFA_ENCRYPTION_KEY", default="")
+MFA_ADAPTER = "accounts.mfa.MfaAdapter"
+MFA_FORMS = {
+    "authenticate": "accounts.mfa.AuthenticateForm",
+    "reauthenticate": "accounts.mfa.ReauthenticateForm",
+    "activate_totp": "accounts.mfa.ActivateTotpForm",
+    "add_webauthn": "accounts.mfa.AddPasskeyForm",
+    "authenticate_webauthn": "accounts.mfa.AuthenticatePasskeyForm",
+    "login_webauthn": "accounts.mfa.LoginPasskeyForm",
+    "reauthenticate_webauthn": "accounts.mfa.ReauthenticatePasskeyForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Pet Place"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds by which a phone's clock may be off
+MFA_ALLOW_UNVERIFIED_EMAIL = not REQUIRE_VERIFIED_EMAIL
+
+# Signing in with an account elsewhere. Without keys there is none, and no button.
+_social = social_settings.chosen(env)
+SOCIALACCOUNT_PROVIDERS = _social.providers
+INSTALLED_APPS += _social.apps
+SOCIALACCOUNT_ADAPTER = "accounts.social.SocialAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
+
 # --- Language and time --------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
@@ -303,6 +338,11 @@ REST_FRAMEWORK = {
         "anon": env.str("THROTTLE_ANON", default="300/min"),
         "user": env.str("THROTTLE_USER", default="1200/min"),
         "sign_in": env.str("THROTTLE_SIGN_IN", default="20/min"),
+        # Wrong passwords of one account, from devices that it does not know.
+        "sign_in_account": env.str("THROTTLE_SIGN_IN_ACCOUNT", default="100/h"),
+        # Wrong codes of the second factor.
+        "otp": env.str("THROTTLE_OTP", default="5/min"),
+        "otp_long": env.str("THROTTLE_OTP_LONG", default="30/h"),
         # Promo codes that do not exist, by account and by address.
         "promo": env.str("THROTTLE_PROMO", default="10/min"),
         "promo_address": env.str("THROTTLE_PROMO_ADDRESS", default="60/min"),
@@ -465,7 +505,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-src": _payment_sources.get("frame-src") or [NONE],
         "object-src": [NONE],
         "base-uri": [SELF],
-        "form-action": [SELF, *_payment_sources.get("form-action", [])],
+        "form-action": [SELF, *_payment_sources.get("form-action", []), *_social.origins],
         "frame-ancestors": [NONE],
     }
 }

@@ -9,7 +9,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError
 from django.utils import timezone
 
-from accounts.domain import credentials, families
+from accounts.domain import credentials, devices, families
 from bookings.domain import quotes
 from messaging.domain import live, outbox
 from petplace.api import idempotency
@@ -26,6 +26,7 @@ CHORES: dict[str, Callable[..., int]] = {
     "idempotency keys": idempotency.delete_old,
     "API sign-ins": families.delete_expired,
     "browser sessions": _sessions,
+    "known devices": devices.delete_old,
     "quotes": quotes.delete_stale,
     "live events": live.delete_old,
     "messages kept for developers": outbox.delete_kept,

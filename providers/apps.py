@@ -6,10 +6,11 @@ class ProvidersConfig(AppConfig):
     name = "providers"
 
     def ready(self) -> None:
-        from accounts.domain import closing
+        from accounts.domain import closing, second_factor
         from providers import kinds
-        from providers.domain import leaving
+        from providers.domain import leaving, obligations
 
         kinds.declare()
+        second_factor.obligations.append(obligations.second_factor_due)
         closing.guards.append(leaving.refuse_while_needed)
         closing.forgetters.append(leaving.forget_member)

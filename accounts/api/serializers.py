@@ -94,7 +94,17 @@ class RegisterSerializer(serializers.StrictSerializer):
 class LoginSerializer(serializers.StrictSerializer):
     email = fields.EmailField()
     password = password_field()
-    otp = fields.LineField(max_length=10, required=False, help_text="The second factor, where the account has one.")
+    otp = fields.LineField(
+        max_length=20,
+        required=False,
+        help_text="Where the account has a second factor: a code of it, or a recovery code.",
+    )
+    device = fields.LineField(
+        min_length=22,
+        max_length=100,
+        required=False,
+        help_text="A random text that the app made once and keeps: with it, a known device is no news to its owner.",
+    )
 
 
 class RefreshSerializer(serializers.StrictSerializer):

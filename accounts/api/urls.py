@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/login/", views.LoginView.as_view(), name="api-login"),
     path("auth/refresh/", views.RefreshView.as_view(), name="api-refresh"),
     path("auth/logout/", views.LogoutView.as_view(), name="api-logout"),
+    path("auth/logout/all/", views.LogoutAllView.as_view(), name="api-logout-all"),
     path("auth/password/change/", views.PasswordChangeView.as_view(), name="api-password-change"),
     path("auth/password/reset/", views.PasswordResetView.as_view(), name="api-password-reset"),
     path("auth/password/reset/confirm/", views.PasswordResetConfirmView.as_view(), name="api-password-reset-confirm"),

@@ -12,12 +12,12 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import mail, permissions, resets
+from accounts import guessing, mail, permissions, resets
 from accounts.api import serializers, tokens
-from accounts.domain import closing, credentials, profile, verification
+from accounts.domain import closing, credentials, devices, profile, second_factor, verification
 from accounts.models import User
 from petplace.api.serializers import StrictSerializer
-from petplace.api.throttling import SignInThrottle, count_account
+from petplace.api.throttling import SignInThrottle, count, count_account
 from petplace.api.views import ApiView
 from petplace.http import caller_of
 from providers.domain import places
@@ -78,18 +78,38 @@ class RegisterView(PublicView):
 class LoginView(PublicView):
     @extend_schema(request=serializers.LoginSerializer, responses=serializers.TokensSerializer, operation_id="login")
     def post(self, request: Request) -> Response:
-        """Exchange address and password for tokens."""
-        data = self.read(serializers.LoginSerializer)
-        count_account(data["email"])
+        """Exchange address and password for tokens.
+
+        Where the account has a second factor, 401 `mfa_required` asks for `otp`; 401 `otp_invalid` is a wrong one.
+        """
+        data, now = self.read(serializers.LoginSerializer), timezone.now()
+        label = guessing.label_of(request)
+        known = devices.digest_of(data["device"], label) if "device" in data else ""
+        tries = guessing.passwords(data["email"], device=known)
+        count(tries)
         user = credentials.check(data["email"], data["password"])
         if user is None:
             raise AuthenticationFailed("The address or the password is wrong.", code="wrong_credentials")
+        tries.forget()
         if not permissions.has_verified_email(user):
             _send_code(user.email)
             raise tokens.UnprovenError
-        now = timezone.now()
+        if second_factor.has_one(user):
+            _check_code(user, data.get("otp", ""), known)
         User.objects.filter(pk=user.pk).update(last_login=now)
+        devices.signed_in(user, digest=known or devices.digest_of("app", label), label=label, now=now)
         return _answer(tokens.start(user, user_agent=_agent(request), now=now))
+
+
+def _check_code(user: User, code: str, device: str) -> None:
+    """Use the code up, or raise; each try is counted before it is looked at."""
+    if not code:
+        raise second_factor.CodeRequired
+    tries = guessing.codes(user, device=device)
+    count(tries)
+    if second_factor.use_code(user, code, now=timezone.now()) is None:
+        raise second_factor.CodeWrong
+    tries.forget()
 
 
 class RefreshView(PublicView):
@@ -109,7 +129,19 @@ class LogoutView(PublicView):
         return Response(status=204)
 
 
+class LogoutAllView(ApiView):
+    is_before_second_factor = True
+
+    @extend_schema(request=None, responses={204: None}, operation_id="logout_everywhere")
+    def post(self, request: Request) -> Response:
+        """Sign out everywhere: every app and every browser, this one too."""
+        credentials.sign_out_everywhere(caller_of(request), now=timezone.now())
+        return Response(status=204)
+
+
 class PasswordChangeView(ApiView):
+    is_before_second_factor = True
+
     @extend_schema(
         request=serializers.PasswordChangeSerializer,
         responses=serializers.TokensSerializer,
@@ -120,7 +152,7 @@ class PasswordChangeView(ApiView):
         serializer = serializers.PasswordChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         user, data, now = caller_of(request), serializer.validated_data, timezone.now()
-        count_account(user.email)
+        count(guessing.own_password(user))
         if not user.check_password(data["current_password"]):
             raise ValidationError({"current_password": ["This is not your password."]})
         serializers.check_new_password(data["new_password"], user, "new_password")
@@ -183,6 +215,8 @@ def _send_code(email: str) -> None:
 
 
 class MeView(ApiView):
+    is_before_second_factor = True
+
     @extend_schema(responses=serializers.UserSerializer, operation_id="get_me")
     def get(self, request: Request) -> Response:
         """Return the caller's own account."""

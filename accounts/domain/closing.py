@@ -8,10 +8,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 
 from accounts.audit import AuditAction
-from accounts.domain import audit, credentials
+from accounts.domain import audit, credentials, devices, second_factor
 from accounts.models import TokenFamily, User
 
 guards: list[Callable[[User], None]] = []
@@ -37,6 +38,9 @@ def close(user: User, *, now: datetime, by: User | None = None) -> User:
     credentials.deactivate(user, now=now)
     TokenFamily.objects.filter(user=user).delete()
     EmailAddress.objects.filter(user=user).delete()
+    SocialAccount.objects.filter(user=user).delete()
+    second_factor.remove_all(user)
+    devices.forget_all(user)
     user.email = f"{user.uid}@closed.invalid"
     user.full_name = FORMER_NAME
     user.phone = ""

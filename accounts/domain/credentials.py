@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 
 from accounts.audit import AuditAction
-from accounts.domain import audit, events, families
+from accounts.domain import audit, devices, events, families, second_factor
 from accounts.domain.events import AccountEvent
 from accounts.models import User
 
@@ -84,3 +84,19 @@ def end_sessions(user: User, *, except_key: str | None = None) -> None:
     """End the browser sessions of ``user`` but the one with ``except_key``."""
     for session in UserSession.objects.filter(user=user).exclude(session_key=except_key or ""):
         session.end()
+
+
+@transaction.atomic
+def sign_out_everywhere(user: User, *, now: datetime, except_key: str | None = None, except_device: str = "") -> None:
+    """End every app and every browser session of ``user`` but that of ``except_key``, and forget their devices."""
+    families.end_all(user, now=now)
+    end_sessions(user, except_key=except_key)
+    devices.forget_all(user, except_digest=except_device)
+
+
+@transaction.atomic
+def reset_second_factor(user: User, *, by: User | None, now: datetime) -> None:
+    """Take away every second factor of somebody who has lost them all, and sign out whoever is signed in."""
+    if second_factor.remove_all(user):
+        audit.record(AuditAction.MFA_DISABLED, by=by, target=user, after={"kind": "all"}, now=now)
+    sign_out_everywhere(user, now=now)

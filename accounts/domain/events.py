@@ -10,12 +10,13 @@ from accounts.models import User
 class AccountEvent(StrEnum):
     TOKEN_REUSED = "token_reused"  # noqa: S105 - a name, not a secret
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    NEW_DEVICE = "new_device"
 
 
-# Called in the transaction of the change, with its time: ``listener(user, event, now)``.
-listeners: list[Callable[[User, AccountEvent, datetime], None]] = []
+# Called in the transaction of the change: ``listener(user, event, now, detail)``, the detail in words for people.
+listeners: list[Callable[[User, AccountEvent, datetime, str], None]] = []
 
 
-def tell(user: User, event: AccountEvent, *, now: datetime) -> None:
+def tell(user: User, event: AccountEvent, *, now: datetime, detail: str = "") -> None:
     for listener in listeners:
-        listener(user, event, now)
+        listener(user, event, now, detail)

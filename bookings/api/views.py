@@ -18,6 +18,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.domain import second_factor
 from bookings import feeds, tries
 from bookings.api import serializers
 from bookings.domain import aftercare, calendar_feeds, events, lifecycle, paying, quotes, reschedule, reservation
@@ -215,6 +216,8 @@ class BookingViewSet(GenericViewSet):
     ) -> Response:
         """Read the input, take the step, and answer the booking as it is then. ``names`` maps input to arguments."""
         booking = self._find(Booking.objects.visible_to(caller_of(request)).select_related("service", "provider"))
+        if booking.owner_id != caller_of(request).pk:
+            second_factor.demand(caller_of(request), now=timezone.now())
         checked = form(data=request.data, context=self.get_serializer_context())
         checked.is_valid(raise_exception=True)
         arguments = {names.get(name, name): value for name, value in checked.validated_data.items()}

@@ -12,6 +12,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.domain import second_factor
 from payments.api.serializers import CashInput, InvoiceDetailSerializer, InvoiceSerializer
 from payments.domain import invoices
 from payments.models import Invoice, InvoiceState
@@ -62,6 +63,7 @@ class InvoiceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         invoice = self.get_object()
         if not permissions.can_manage(caller_of(request), invoice.provider):
             raise NotAllowed("Only the provider's managers record cash.")
+        second_factor.demand(caller_of(request), now=timezone.now())
         data = CashInput(data=request.data)
         data.is_valid(raise_exception=True)
         amount = data.validated_data["amount"]

@@ -1,6 +1,6 @@
 """How often one may ask. The rates are ``REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]``."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
@@ -54,5 +54,18 @@ class SignInThrottle(Throttle):
 def count_account(email: str) -> None:
     """Count one try to sign in to the account of ``email``, wherever it comes from; raise 429 over the limit."""
     wait = limits.hit("sign_in", f"account:{email.strip().lower()}")
+    if wait is not None:
+        raise Throttled(wait)
+
+
+class Counted(Protocol):
+    """What can be counted: :class:`accounts.guessing.Tries`."""
+
+    def count(self) -> int | None: ...
+
+
+def count(tries: Counted) -> None:
+    """Count one try; raise 429 over the limit."""
+    wait = tries.count()
     if wait is not None:
         raise Throttled(wait)

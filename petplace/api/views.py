@@ -3,7 +3,9 @@
 from typing import Any, ClassVar
 
 from csp.decorators import csp_update
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
@@ -15,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.domain import second_factor
 from petplace.api import problems
 from petplace.api.params import Params
 from petplace.api.renderers import JSONRenderer
@@ -25,6 +28,8 @@ class _Common:
 
     cache_seconds: ClassVar[int] = 0
     params_class: ClassVar[type[Params] | None] = None
+    # Staff whose account has no second factor yet get no further than the views that say so.
+    is_before_second_factor: ClassVar[bool] = False
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
     request: Request
@@ -33,6 +38,11 @@ class _Common:
         """Return the checked query parameters."""
         assert self.params_class is not None
         return self.params_class.read(self.request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        if settings.REQUIRE_MFA and not self.is_before_second_factor and request.user.is_authenticated:
+            second_factor.demand_of_staff(request.user, now=timezone.now())
 
     def get_authenticate_header(self, request: Request) -> str:
         """Say how to sign in even where a view authenticates nobody, so that 401 stays 401."""

@@ -13,8 +13,10 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.domain import second_factor
 from petplace.api.idempotency import idempotent
 from petplace.api.views import GenericViewSet
+from petplace.http import caller_of
 from providers.choices import MembershipRole
 from providers.models import Membership, Provider
 
@@ -63,6 +65,8 @@ class AtProvider(GenericViewSet):
             raise Http404
         if not is_reading:
             self.check_writer()
+        if self.role is not None and not (is_reading and self.is_public):
+            second_factor.demand(caller_of(self.request), now=self.now)
         return provider
 
     def check_writer(self) -> None:

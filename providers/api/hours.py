@@ -12,9 +12,11 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.domain import second_factor
 from petplace.api.fields import parse_date
 from petplace.api.idempotency import idempotent
 from petplace.api.views import ApiView, GenericViewSet
+from petplace.http import caller_of
 from providers import permissions
 from providers.api import serializers as shapes
 from providers.domain import hours as rules
@@ -34,6 +36,8 @@ def find_resource(request: Request, uid: Any, *, writes: bool = False) -> Resour
         raise Http404
     if writes and not permissions.can_edit_hours(request.user, resource):
         raise PermissionDenied("Only managers change other people's hours.")
+    if writes:
+        second_factor.demand(caller_of(request), now=timezone.now())
     return resource
 
 

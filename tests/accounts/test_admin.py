@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
@@ -12,6 +13,7 @@ from rest_framework.test import APIClient
 from accounts.domain import closing
 from accounts.models import TokenFamily, User
 from petplace.errors import DomainError
+from tests.accounts.codes import add_totp
 from tests.accounts.conftest import PASSWORD, bearer
 from tests.factories import StaffFactory, UserFactory
 
@@ -163,22 +165,29 @@ def test_support_gives_no_rights_and_does_not_touch_superusers(client: Client, u
     assert (boss.is_active, boss.full_name == "Changed") == (True, False)
 
 
-def test_door_of_the_administration_is_limited_too(client: Client, settings: Any) -> None:
-    boss = StaffFactory()
-    rates = {**settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"], "sign_in": "3/min"}
-    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
+def test_administration_has_no_door_of_its_own(client: Client, user: User) -> None:
     url = reverse("admin:login")
 
-    answers = [client.post(url, {"username": boss.email, "password": "wrong-password-1"}) for _ in range(4)]
-    right = client.post(url, {"username": boss.email, "password": PASSWORD})
+    answers = [client.get(url), client.post(url, {"username": StaffFactory().email, "password": PASSWORD})]
+    client.force_login(user)
+    owner = client.get(url)
 
-    assert "Too many attempts" not in answers[2].content.decode()
-    assert "Too many attempts" in answers[3].content.decode()
-    assert right.status_code == 200
+    assert {(answer.status_code, answer.headers["Location"]) for answer in answers} == {
+        (302, "/accounts/login/?next=%2Fadmin%2Flogin%2F")
+    }
+    assert owner.status_code == 403
+    assert "_auth_user_id" not in Client().session
 
 
-def test_door_of_the_administration_opens_to_staff_alone(client: Client, user: User) -> None:
-    url = reverse("admin:login")
+@pytest.mark.usefixtures("boss")
+def test_second_factor_is_taken_away_from_who_lost_it(
+    client: Client, user: User, login: Callable[[User], dict[str, str]]
+) -> None:
+    tokens = login(user)
+    add_totp(user)
 
-    assert client.post(url, {"username": user.email, "password": PASSWORD}).status_code == 200
-    assert client.post(url, {"username": StaffFactory().email, "password": PASSWORD}).status_code == 302
+    _act(client, "remove_second_factor", user)
+
+    assert not Authenticator.objects.filter(user=user).exists()
+    assert APIClient().get("/api/v1/me/", **bearer(tokens["access"])).status_code == 401
+    assert set(login(user)) == {"access", "refresh"}

@@ -51,6 +51,13 @@ PUBLIC = {
     "account_reset_password_done",
     "account_reset_password_from_key",
     "account_reset_password_from_key_done",
+    "mfa_authenticate",  # the second step of signing in: back to the first without it
+    "mfa_login_webauthn",
+    "openid_connect_login",
+    "openid_connect_callback",
+    "socialaccount_login_cancelled",
+    "socialaccount_login_error",
+    "socialaccount_signup",
 }
 SIGNED_IN = {
     "account_reauthenticate",
@@ -61,6 +68,20 @@ SIGNED_IN = {
     "accounts:settings",
     "accounts:apps",
     "accounts:end_app",
+    "accounts:end_all",
+    "mfa_index",
+    "mfa_activate_totp",
+    "mfa_deactivate_totp",
+    "mfa_view_recovery_codes",
+    "mfa_generate_recovery_codes",
+    "mfa_download_recovery_codes",
+    "mfa_list_webauthn",
+    "mfa_add_webauthn",
+    "mfa_edit_webauthn",
+    "mfa_remove_webauthn",
+    "mfa_reauthenticate",
+    "mfa_reauthenticate_webauthn",
+    "socialaccount_connections",
     "accounts:close",
     "pets:list",
     "pets:create",
@@ -206,7 +227,9 @@ SIGNED_IN = {
 # The address itself is the key: no cookie is asked, so there is nothing that a token would protect.
 KEYED = {"messaging:unsubscribe", "bookings:link"}
 # Named, but about the caller or about what everybody may see: a stranger is no stranger there.
-NOBODYS = {"bookings:quick_pet", "bookings:hold", "conversations:ask"}
+# Passkeys ask for the password first, whosever they are (tests/accounts/test_second_factor_pages.py goes on).
+PASSKEYS = {"mfa_edit_webauthn", "mfa_remove_webauthn"}
+NOBODYS = {"bookings:quick_pet", "bookings:hold", "conversations:ask", *PASSKEYS}
 
 
 def _walk(resolver: Any, route: str = "", space: str = "") -> Iterator[tuple[str, str, URLPattern]]:
@@ -266,6 +289,8 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
         "ref": "sbx_0",
         "token": "abc",
         "uidb36": "1",
+        "pk": 1,
+        "provider_id": "sso",
     }
     return reverse(name, kwargs={key: values[key] for key in pattern.pattern.regex.groupindex})  # type: ignore[attr-defined]
 
