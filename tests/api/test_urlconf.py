@@ -229,6 +229,12 @@ KEYED = {"messaging:unsubscribe", "bookings:link"}
 # Named, but about the caller or about what everybody may see: a stranger is no stranger there.
 # Passkeys ask for the password first, whosever they are (tests/accounts/test_second_factor_pages.py goes on).
 PASSKEYS = {"mfa_edit_webauthn", "mfa_remove_webauthn"}
+# Their arguments stand in a part of the address further left.
+NESTED: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(PASSKEYS, {"pk": 1}),
+    "openid_connect_login": {"provider_id": "sso"},
+    "openid_connect_callback": {"provider_id": "sso"},
+}
 NOBODYS = {"bookings:quick_pet", "bookings:hold", "conversations:ask", *PASSKEYS}
 
 
@@ -289,9 +295,9 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
         "ref": "sbx_0",
         "token": "abc",
         "uidb36": "1",
-        "pk": 1,
-        "provider_id": "sso",
     }
+    if name in NESTED:
+        return reverse(name, kwargs=NESTED[name])
     return reverse(name, kwargs={key: values[key] for key in pattern.pattern.regex.groupindex})  # type: ignore[attr-defined]
 
 
