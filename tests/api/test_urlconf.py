@@ -248,10 +248,11 @@ def _walk(resolver: Any, route: str = "", space: str = "") -> Iterator[tuple[str
 
 
 ALL = list(_walk(get_resolver()))
+LEGACY = "accounts/social/connections/"  # allauth's redirect from an old address, without a name
 PAGES = {
     name: pattern
     for route, name, pattern in ALL
-    if not route.startswith(("api/", "^api/")) and not name.startswith("admin:")
+    if not route.startswith(("api/", "^api/")) and not name.startswith("admin:") and route != LEGACY
 }
 GUARDED = sorted(SIGNED_IN & set(PAGES))
 
