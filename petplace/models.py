@@ -1,4 +1,4 @@
-"""Abstract bases, and the two tables of the project itself: idempotency keys of the API, and signs of life."""
+"""Abstract bases, and the tables of the project itself: idempotency keys of the API, signs of life, counted tries."""
 
 import uuid
 from datetime import datetime
@@ -57,3 +57,19 @@ class Heartbeat(models.Model):
         """Note that ``name`` lives."""
         beat = Heartbeat(name=name, at=now)
         Heartbeat.objects.bulk_create([beat], update_conflicts=True, unique_fields=["name"], update_fields=["at"])
+
+
+class LimitCount(models.Model):
+    """How often somebody did what is limited, counted here while Redis is away (``petplace.limits``)."""
+
+    key = models.CharField(max_length=100, primary_key=True)
+    count = models.PositiveIntegerField()
+    ends_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.count}"
+
+    @staticmethod
+    def delete_old(*, now: datetime) -> int:
+        """Forget windows that have ended. Returns how many."""
+        return LimitCount.objects.filter(ends_at__lt=now).delete()[0]

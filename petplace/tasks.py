@@ -13,6 +13,7 @@ from accounts.domain import credentials, devices, families
 from bookings.domain import quotes
 from messaging.domain import live, outbox
 from petplace.api import idempotency
+from petplace.models import LimitCount
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ CHORES: dict[str, Callable[..., int]] = {
     "quotes": quotes.delete_stale,
     "live events": live.delete_old,
     "messages kept for developers": outbox.delete_kept,
+    "counted tries": LimitCount.delete_old,
 }
 
 
