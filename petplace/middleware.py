@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template import TemplateDoesNotExist
@@ -98,6 +99,33 @@ class RequestIdMiddleware(GuardMiddleware):
         return response
 
 
+class PrivacyHeadersMiddleware(GuardMiddleware):
+    """Say what the page may ask the browser for, and that no cache keeps what was made for somebody.
+
+    A page for who is signed in, or that signs somebody in or out, says ``no-store`` unless it says otherwise itself:
+    neither a proxy nor the back button of a shared device shows it again.
+    """
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        self.policy = ", ".join(f"{name}={who}" for name, who in settings.PERMISSIONS_POLICY.items())
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self._answer_async(request)
+        return self._marked(request, self.get_response(request))
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        return self._marked(request, await self.get_response(request))
+
+    def _marked(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Permissions-Policy", self.policy)
+        name = settings.SESSION_COOKIE_NAME
+        if name in request.COOKIES or name in response.cookies:
+            response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
 class RefuseBadBytesMiddleware(GuardMiddleware):
     """Answer 400 to a path or query with NUL or with bytes that are not UTF-8.
 
@@ -144,6 +172,18 @@ class DatabaseAwayMiddleware(GuardMiddleware):
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         return database_away_answer(request, error) if is_database_away(error) else None
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Be the URLconf's ``handler400``: what Django itself refuses, such as a host that is not ours."""
+    return _problem(
+        request,
+        status=400,
+        code="bad_request",
+        title="Bad request",
+        detail="The request has something in it that we do not read.",
+        template="400.html",
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -5,6 +5,7 @@ The defaults run the demo on a laptop. With ``PETPLACE_ENV=production`` a missin
 
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from celery.schedules import crontab
@@ -89,6 +90,7 @@ MIDDLEWARE = [
     "petplace.middleware.RequestIdMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "petplace.middleware.PrivacyHeadersMiddleware",
     "petplace.middleware.RefuseBadBytesMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -513,6 +515,21 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# What pages may ask a browser for. Everything else is off, for us as for whatever would get into a page.
+PERMISSIONS_POLICY = {
+    **dict.fromkeys(
+        ("accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "display-capture", "encrypted-media",
+         "gyroscope", "hid", "magnetometer", "microphone", "midi", "serial", "usb", "xr-spatial-tracking"),
+        "()",
+    ),
+    "fullscreen": "(self)",
+    "geolocation": "(self)",  # "near me", asked by a tap
+    "publickey-credentials-create": "(self)",
+    "publickey-credentials-get": "(self)",
+    "payment": " ".join(["(self", *(f'"{origin}"' for origin in _payment_sources.get("frame-src", []))]) + ")",
+}  # fmt: skip
+# Where somebody who found a weakness writes to (security.txt): an address of mail, or a page.
+SECURITY_CONTACT = env.str("SECURITY_CONTACT", default=f"mailto:security@{urlsplit(SITE_URL).hostname}")
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -527,12 +544,17 @@ if IS_PRODUCTION:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
+# "line" for people, "json" for machines: no personal data, no secrets (petplace.logs).
+LOG_FORMAT = env.str("LOG_FORMAT", default="json" if IS_PRODUCTION else "line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request_id": {"()": "petplace.request_context.RequestIdFilter"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
+        "json": {"()": "petplace.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "celery.beat": {"level": "WARNING"},  # else a line for each look, every two seconds

@@ -56,6 +56,7 @@ urlpatterns = [
     path("sw.js", pwa.service_worker, name="service_worker"),
     path("offline/", pwa.offline, name="offline"),
     path("offline/bookings/", offline_views.next_bookings, name="offline_bookings"),
+    path(".well-known/security.txt", views.security_txt, name="security_txt"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
@@ -67,4 +68,5 @@ if settings.DEMO or settings.DEBUG:
         path("dev/outbox/", include((messaging.urls.outbox_urlpatterns, "dev"))),
     ]
 
+handler400 = "petplace.middleware.bad_request"  # problem+json under /api/
 handler500 = "petplace.middleware.server_error"  # 503 when the database is away, problem+json under /api/

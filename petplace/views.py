@@ -1,7 +1,13 @@
 """The pages that belong to no app: home, the fine print, the gallery of components."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
 
 from petplace import samples
 from pets.choices import Species
@@ -30,6 +36,21 @@ def terms(request: HttpRequest) -> HttpResponse:
 def privacy(request: HttpRequest) -> HttpResponse:
     """Say which personal data is kept, why, and how to get it out."""
     return render(request, "pages/privacy.html")
+
+
+@require_safe
+@cache_control(public=True, max_age=86400)
+def security_txt(request: HttpRequest) -> HttpResponse:
+    """Tell whoever found a weakness where to write (RFC 9116). It ends in half a year, counted from each look."""
+    ends = (timezone.now() + timedelta(days=180)).strftime("%Y-%m-%dT00:00:00Z")
+    address = f"{settings.SITE_URL.rstrip('/')}{request.path}"
+    lines = [
+        f"Contact: {settings.SECURITY_CONTACT}",
+        f"Expires: {ends}",
+        "Preferred-Languages: en",
+        f"Canonical: {address}",
+    ]
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
 
 
 def ui_gallery(request: HttpRequest) -> HttpResponse:

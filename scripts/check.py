@@ -45,6 +45,7 @@ def checks(scratch: Path) -> list[Check]:
         Check("lint", (str(BIN / "ruff"), "check", ".")),
         Check("templates", (str(BIN / "djlint"), "templates", "--lint", "--quiet")),
         Check("layers", (str(BIN / "lint-imports"),)),
+        Check("advisories", (sys.executable, "scripts/audit.py")),
     ]
     schema = ROOT / "docs" / "openapi.yaml"
     if schema.exists():
@@ -68,6 +69,8 @@ def run(check: Check) -> bool:
     )
     is_good = done.returncode == 0
     text = f"{'ok  ' if is_good else 'FAIL'} {check.name} ({time.monotonic() - started:.0f} s)"
+    if is_good and done.stdout.startswith("note: "):
+        text = f"{text}: {done.stdout.removeprefix('note: ').rstrip()}"
     print(text if is_good else f"{text}\n{done.stdout.rstrip()}", flush=True)
     return is_good
 

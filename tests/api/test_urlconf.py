@@ -26,6 +26,7 @@ PUBLIC = {
     "manifest",
     "service_worker",
     "offline",  # made for nobody: what it shows is kept on the device
+    "security_txt",
     "healthz",
     "readyz",
     "metrics",  # guarded by a token of its own in production
@@ -349,7 +350,7 @@ def test_guarded_page_of_somebody_else_is_not_there(world: World, client: Client
     assert 404 in statuses
 
 
-UNTOKENED = {"healthz", "readyz", "metrics", "manifest", "service_worker", "offline"}
+UNTOKENED = {"security_txt", "healthz", "readyz", "metrics", "manifest", "service_worker", "offline"}
 
 
 @pytest.mark.parametrize("name", sorted(set(PAGES) - KEYED - UNTOKENED))
