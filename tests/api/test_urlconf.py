@@ -232,7 +232,7 @@ KEYED = {"messaging:unsubscribe", "bookings:link"}
 PASSKEYS = {"mfa_edit_webauthn", "mfa_remove_webauthn"}
 # Their arguments stand in a part of the address further left.
 NESTED: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(PASSKEYS, {"pk": 1}),
+    **{name: {"pk": 1} for name in PASSKEYS},
     "openid_connect_login": {"provider_id": "sso"},
     "openid_connect_callback": {"provider_id": "sso"},
 }
@@ -249,11 +249,12 @@ def _walk(resolver: Any, route: str = "", space: str = "") -> Iterator[tuple[str
 
 
 ALL = list(_walk(get_resolver()))
-LEGACY = "accounts/social/connections/"  # allauth's redirect from an old address, without a name
+# allauth's redirects from old addresses have no name; what they lead to is walked.
+LEGACY = {f"accounts/social/{end}/" for end in ("login/cancelled", "login/error", "signup", "connections")}
 PAGES = {
     name: pattern
     for route, name, pattern in ALL
-    if not route.startswith(("api/", "^api/")) and not name.startswith("admin:") and route != LEGACY
+    if not route.startswith(("api/", "^api/")) and not name.startswith("admin:") and route not in LEGACY
 }
 GUARDED = sorted(SIGNED_IN & set(PAGES))
 
