@@ -28,6 +28,11 @@ class SocialAdapter(DefaultSocialAccountAdapter):
                 return found.user, email
         return None
 
+    def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
+        """Nothing but a plain yes is a yes: a new account keeps its address as unproven otherwise."""
+        for address in sociallogin.email_addresses:
+            address.verified = address.verified is True
+
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> User:
         user: User = super().populate_user(request, sociallogin, data)
         name = data.get("name") or " ".join(filter(None, (data.get("first_name"), data.get("last_name"))))
