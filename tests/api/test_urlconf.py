@@ -228,7 +228,7 @@ SIGNED_IN = {
 # The address itself is the key: no cookie is asked, so there is nothing that a token would protect.
 KEYED = {"messaging:unsubscribe", "bookings:link"}
 # Named, but about the caller or about what everybody may see: a stranger is no stranger there.
-# Passkeys ask for the password first, whosever they are (tests/accounts/test_second_factor_pages.py goes on).
+# Passkeys ask for the password first, whosever they are, and then are not there for others.
 PASSKEYS = {"mfa_edit_webauthn", "mfa_remove_webauthn"}
 # Their arguments stand in a part of the address further left.
 NESTED: dict[str, dict[str, Any]] = {
