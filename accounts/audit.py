@@ -18,6 +18,7 @@ class AuditAction(models.TextChoices):
     SUBMIT_PROVIDER = "submit_provider", "Application handed in"
     VIEW_DOCUMENT = "view_document", "Document opened"
     CHECK_DOCUMENT = "check_document", "Document checked"
+    REVIEW_EDIT = "review_edit", "Profile edit looked at"
     ROLE_CHANGE = "role_change", "Role changed"
     REFUND = "refund", "Refund"
     PAYOUT_RETRY = "payout_retry", "Payout sent again"

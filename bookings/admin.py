@@ -7,11 +7,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.timesince import timesince
 
-from bookings.domain import aftercare, lifecycle
-from bookings.models import Allocation, Booking, BookingEvent, Complaint, Quote, QuoteLine
+from accounts.models import User
+from bookings.domain import aftercare, incidents, lifecycle
+from bookings.models import Allocation, Booking, BookingEvent, Complaint, Incident, IncidentNote, Quote, QuoteLine
+from bookings.models.incident import Severity
 from petplace.errors import DomainError
 from petplace.http import SignedInRequest
 from petplace.money import format_money
@@ -152,7 +155,8 @@ class ComplaintForm(forms.ModelForm):
 
 @admin.register(Complaint)
 class ComplaintAdmin(admin.ModelAdmin):
-    list_display = ("booking", "made_at", "by", "closed_at", "given_back")
+    list_display = ("booking", "made_at", "waits", "by", "closed_at", "given_back")
+    ordering = (F("closed_at").desc(nulls_first=True), "made_at")
     list_filter = (("closed_at", admin.EmptyFieldListFilter),)
     list_select_related = ("booking", "by")
     search_fields = ("booking__reference", "by__email")
@@ -175,6 +179,10 @@ class ComplaintAdmin(admin.ModelAdmin):
     def get_form(self, request: SignedInRequest, obj: Complaint | None = None, **kwargs: Any) -> Any:
         return ComplaintForm if obj is not None and obj.is_open else super().get_form(request, obj, **kwargs)
 
+    @admin.display(description="Waits for")
+    def waits(self, complaint: Complaint) -> str:
+        return timesince(complaint.made_at, timezone.now()) if complaint.is_open else ""
+
     @admin.display(description="Given back")
     def given_back(self, complaint: Complaint) -> str:
         return format_money(complaint.refund_amount, complaint.booking.currency)
@@ -188,6 +196,111 @@ class ComplaintAdmin(admin.ModelAdmin):
                 refund_amount=form.cleaned_data["refund"],
                 now=timezone.now(),
             )
+        except DomainError as error:
+            self.message_user(request, error.message, messages.ERROR)
+
+
+class IncidentNoteInline(ReadOnly, admin.TabularInline):
+    model = IncidentNote
+    fields = ("at", "by", "text")
+    extra = 0
+    can_delete = False
+
+
+class IncidentForm(forms.ModelForm):
+    """The next step: who looks at it, how severe it is, what was found out. A resolution closes it."""
+
+    severity = forms.TypedChoiceField(choices=Severity.choices, coerce=int)
+    assigned_to = forms.ModelChoiceField(User.objects.filter(is_staff=True, is_active=True), required=False)
+    note = forms.CharField(
+        max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="Only staff read it."
+    )
+    resolution = forms.CharField(
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What was decided. Closes the report, and is sent to who made it.",
+    )
+
+    class Meta:
+        model = Incident
+        fields = ("severity", "assigned_to", "resolution")
+
+
+class NewIncidentForm(forms.ModelForm):
+    class Meta:
+        model = Incident
+        fields = ("kind", "severity", "provider", "person", "booking", "text")
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not (data.get("provider") or data.get("person")):
+            self.add_error("provider", "Say whom it is about: a provider or a person.")
+        return data
+
+
+@admin.register(Incident)
+class IncidentAdmin(admin.ModelAdmin):
+    """The queue of safety reports: open ones first, the most severe of them first, then the longest waiting."""
+
+    list_display = ("kind", "about", "severity", "state", "waits", "side", "assigned_to", "resolved_at")
+    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "severity", "kind", "state", "assigned_to")
+    list_select_related = ("provider", "person", "assigned_to")
+    search_fields = ("booking__reference", "provider__name", "person__email", "by__email")
+    ordering = (F("resolved_at").desc(nulls_first=True), "-severity", "made_at")
+    raw_id_fields = ("provider", "person", "booking")
+    inlines = (IncidentNoteInline,)
+    shown = ("kind", "about", "booking", "state", "by", "side", "made_at", "waits", "text")
+
+    def has_delete_permission(self, request: SignedInRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: SignedInRequest, obj: Incident | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.is_open)
+
+    @admin.display(description="about")
+    def about(self, incident: Incident) -> str:
+        return " and ".join(str(one) for one in (incident.provider, incident.person) if one)
+
+    @admin.display(description="waits for")
+    def waits(self, incident: Incident) -> str:
+        return timesince(incident.made_at, timezone.now()) if incident.is_open else ""
+
+    def get_readonly_fields(self, request: SignedInRequest, obj: Incident | None = None) -> Any:
+        if obj is None:
+            return ()
+        done = ("severity", "assigned_to", "resolution", "resolved_by", "resolved_at")
+        return self.shown if obj.is_open else (*self.shown, *done)
+
+    def get_fields(self, request: SignedInRequest, obj: Incident | None = None) -> Any:
+        if obj is None:
+            return NewIncidentForm.Meta.fields
+        if obj.is_open:
+            return (*self.shown, "severity", "assigned_to", "note", "resolution")
+        return self.get_readonly_fields(request, obj)
+
+    def get_form(
+        self, request: SignedInRequest, obj: Incident | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is None:
+            return super().get_form(request, obj, change, **{**kwargs, "form": NewIncidentForm})
+        return IncidentForm if obj.is_open else super().get_form(request, obj, change, **kwargs)
+
+    def save_model(self, request: SignedInRequest, obj: Incident, form: Any, change: bool) -> None:
+        data, now = form.cleaned_data, timezone.now()
+        try:
+            if not change:
+                made = incidents.report_by_staff(by=request.user, now=now, **data)
+                obj.pk = made.pk
+                return
+            person = data["assigned_to"] if "assigned_to" in form.changed_data else None
+            severity = data["severity"] if "severity" in form.changed_data else None
+            if person or severity or data["note"].strip():
+                incidents.follow(
+                    obj, by=request.user, severity=severity, assigned_to=person, note=data["note"], now=now
+                )
+            if data["resolution"].strip():
+                incidents.resolve(obj, by=request.user, resolution=data["resolution"], now=now)
         except DomainError as error:
             self.message_user(request, error.message, messages.ERROR)
 

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 
 from bookings.domain import interval
 from bookings.models import Booking
+from bookings.models.incident import IncidentKind
 from bookings.states import BookingState
 from bookings.validators import COMPLAINT_LENGTH
 from petplace.errors import DomainError, InvalidInput
@@ -253,6 +254,17 @@ class ComplaintForm(forms.Form):
     text = forms.CharField(
         max_length=COMPLAINT_LENGTH,
         widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Say what happened."},
+    )
+
+
+class IncidentForm(forms.Form):
+    kind = forms.ChoiceField(choices=IncidentKind, label="What it is about", widget=forms.RadioSelect)
+    text = forms.CharField(
+        max_length=4000,
+        label="What happened",
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text="When and where, who was there, and whether anybody needs help now. Only our team reads it.",
         error_messages={"required": "Say what happened."},
     )
 

@@ -75,7 +75,11 @@ TEAM_MONEY = (
     Kind("booking_paid", "Paid online", "money"),
     Kind("booking_complaint", "An owner complains", "requests", urgency=NOW, is_mutable=False),
 )
+SAFETY = (
+    Kind("incident_reported", "A safety report", "staff", urgency=NOW, is_mutable=False),
+    Kind("incident_resolved", "Your safety report is answered", "bookings", is_mutable=False),
+)
 
 
 def declare() -> None:
-    register(*OWNER, *OWNER_MONEY, *TEAM, *TEAM_MONEY)
+    register(*OWNER, *OWNER_MONEY, *TEAM, *TEAM_MONEY, *SAFETY)

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from bookings.domain import sweeps
+from bookings.domain import sweeps, trust
 
 
 @shared_task
@@ -14,3 +14,14 @@ def process_due() -> None:
 @shared_task
 def sweep() -> None:
     sweeps.sweep(timezone.now())
+
+
+@shared_task
+def count_figures() -> None:
+    """Count the figures of providers whose bookings changed."""
+    trust.refresh_changed(timezone.now())
+
+
+@shared_task
+def count_all_figures() -> None:
+    trust.refresh_all(timezone.now())

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from bookings.views import calendar, flow, one_tap, owner
+from bookings.views import calendar, flow, incidents, one_tap, owner
 
 app_name = "bookings"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -23,5 +23,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:reference>/coming/", owner.coming, name="coming"),
     path("<slug:reference>/tip/", owner.tip, name="tip"),
     path("<slug:reference>/complaint/", owner.complain, name="complaint"),
+    path("<slug:reference>/incident/", incidents.report, name="incident"),
     path("<slug:reference>/event.ics", owner.calendar_file, name="calendar_file"),
 ]

@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 
 from bookings.states import BookingState
 from pets.choices import Species
+from providers import badges
 from providers.choices import ServiceKind
 from providers.states import ProviderState
 
@@ -29,7 +30,11 @@ def gallery() -> dict[str, Any]:
         "provider_states": ProviderState.choices,
         "page_obj": Paginator(range(240), 20).get_page(4),
         "steps": ["Pets", "Time", "Extras and notes", "Confirm"],
-        "badges": ["Identity checked", "Insured"],
+        "badges": badges.earned(
+            [{"kind": "identity", "at": "2026-03-02T10:00:00+00:00", "until": None, "expires_at": None}],
+            {"asked": 25, "answered": 25, "answer_minutes": 40},
+            now=datetime.now(UTC),
+        ),
         "service_facts": ["Dogs up to 40 kg", "2 pets at most"],
         "lines": [
             {"description": "Two nights of boarding", "quantity": 2, "unit_amount": 4500, "amount": 9000},

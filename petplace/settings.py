@@ -415,6 +415,9 @@ CELERY_BEAT_SCHEDULE = {
     "gateway-calls": {"task": "payments.tasks.run_calls", "schedule": 3.0, "options": {"expires": 3}},
     "gateway-events": {"task": "payments.tasks.process_events", "schedule": 2.0, "options": {"expires": 2}},
     "stale-payments": {"task": "payments.tasks.sync_stale_payments", "schedule": 60.0, "options": {"expires": 60}},
+    "figures": {"task": "bookings.tasks.count_figures", "schedule": crontab(minute="*/5"), "options": {"expires": 240}},
+    "all-figures": {"task": "bookings.tasks.count_all_figures", "schedule": crontab(hour=3, minute=40)},
+    "documents": {"task": "providers.tasks.check_documents", "schedule": 60.0, "options": {"expires": 60}},
     "payouts": {"task": "payments.tasks.collect_payouts", "schedule": crontab(minute=23)},
     "reconciliation": {"task": "payments.tasks.reconcile", "schedule": crontab(hour=4, minute=40)},
     "housekeeping": {"task": "petplace.tasks.housekeeping", "schedule": crontab(hour=3, minute=10)},
@@ -436,8 +439,26 @@ PAYOUT_DAYS = 2  # after the end of the visit
 TIP_DAYS = 14  # after the end of the visit
 PETS_PER_OWNER = 60
 OPEN_HOURS_HORIZON_DAYS = 430  # the longest booking window (400 days) and a month to spare
-# Which papers a kind of provider must hand in, for example {"clinic": ["licence"]}. None in the demo.
-REQUIRED_DOCUMENTS: dict[str, list[str]] = env.json("REQUIRED_DOCUMENTS", default={})
+# Which papers a kind of provider must have; without them it is not approved, and suspended when they run out. None in
+# the demo.
+REQUIRED_DOCUMENTS: dict[str, list[str]] = env.json(
+    "REQUIRED_DOCUMENTS",
+    default={
+        "sitter": ["identity", "background_check"],
+        "walker": ["identity", "background_check"],
+        "groomer": ["identity", "insurance"],
+        "trainer": ["identity", "insurance"],
+        "clinic": ["licence", "insurance"],
+        "shop": ["identity", "insurance"],
+    }
+    if IS_PRODUCTION and not DEMO
+    else {},
+)
+# The same by kind of service: without them only those services are off sale.
+REQUIRED_FOR_SERVICES: dict[str, list[str]] = env.json("REQUIRED_FOR_SERVICES", default={})
+# What each person of such a provider must show: without it only this person cannot be booked.
+REQUIRED_OF_STAFF: dict[str, list[str]] = env.json("REQUIRED_OF_STAFF", default={})
+DOCUMENT_LINK_SECONDS = 300
 MAP_TILE_URL = env.str("MAP_TILE_URL", default="")
 MAP_TILE_ATTRIBUTION = env.str("MAP_TILE_ATTRIBUTION", default="")
 

@@ -31,6 +31,7 @@ urlpatterns = [
     path("how-it-works/", views.how_it_works, name="how_it_works"),
     path("terms/", views.terms, name="terms"),
     path("privacy/", views.privacy, name="privacy"),
+    path("trust/", provider_views.trust, name="trust"),
     path("search/", search_views.search, name="search"),
     path("search/places/", search_views.place_options, name="search_places"),
     path("p/<slug:slug>/", provider_views.detail, name="provider_detail"),

@@ -1,26 +1,30 @@
 """Staff screens: the queue of applications, and a look at what providers offer. Acts are calls of the domain."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.db.models import Count, F, QuerySet
+from django.contrib.admin.widgets import AdminDateWidget
+from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.timesince import timesince
 
 from petplace.errors import DomainError
 from petplace.money import format_money
 from providers import permissions
-from providers.domain import applications, documents
+from providers.domain import applications, checks, documents, edits
 from providers.models import (
     Branch,
     Membership,
+    ProfileEdit,
     Provider,
     ProviderEvent,
     PublicHoliday,
@@ -41,6 +45,93 @@ class ReadOnly:
         return False
 
 
+def _checklist_text(line: checks.Line) -> str:
+    of = f" of {line.of}" if line.of else ""
+    paper = line.document
+    if paper is None:
+        return f"{line.kind.label}{of}: missing"
+    by = f" by {paper.checked_by.get_full_name()}" if paper.checked_by else ""
+    at = f" on {paper.checked_at:%Y-%m-%d}" if paper.checked_at else ""
+    until = f", until {paper.valid_until}" if paper.valid_until else ""
+    return f"{line.kind.label}{of}: {paper.check_label.lower()}{by}{at}{until}"
+
+
+def waiting_text(since: datetime | None) -> str:
+    return timesince(since, timezone.now()) if since else ""
+
+
+class DecisionAdmin(ReadOnly, admin.ModelAdmin):
+    """A queue whose rows are decided once, by a form of their own, through the domain."""
+
+    decision_fields: tuple[str, ...] = ()
+
+    def is_open(self, row: Any) -> bool:
+        raise NotImplementedError
+
+    def decide(self, request: HttpRequest, row: Any, data: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return permissions.can_review(request.user) and (obj is None or self.is_open(obj))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return self.form if obj is not None and self.is_open(obj) else super().get_form(request, obj, change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = tuple(self.readonly_fields)
+        return (*shown, *self.decision_fields) if obj is not None and self.is_open(obj) else shown
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        try:
+            self.decide(request, obj, form.cleaned_data)
+        except DomainError as error:
+            messages.error(request, error.message)
+
+
+class EditForm(forms.ModelForm):
+    is_kept = forms.TypedChoiceField(
+        choices=((True, "Keep it"), (False, "Put back what stood there")),
+        coerce=lambda value: value == "True",
+        widget=forms.RadioSelect,
+        label="Decision",
+    )
+    note = forms.CharField(max_length=300, required=False, help_text="The provider reads it when it is put back.")
+
+    class Meta:
+        model = ProfileEdit
+        fields = ("note",)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("is_kept") is False and not data.get("note", "").strip():
+            self.add_error("note", "Say why: the provider reads it.")
+        return data
+
+
+@admin.register(ProfileEdit)
+class EditAdmin(DecisionAdmin):
+    """Sensitive edits after the approval, the longest waiting first. They count already."""
+
+    form = EditForm
+    decision_fields = ("is_kept", "note")
+    list_display = ("what", "provider", "field", "by", "waits", "is_kept", "decided_by")
+    list_filter = (("decided_at", admin.EmptyFieldListFilter), "field", "is_kept")
+    list_select_related = ("provider", "by", "decided_by")
+    search_fields = ("provider__name", "what")
+    ordering = (F("decided_at").desc(nulls_first=True), "at")
+    readonly_fields = ("provider", "what", "field", "before", "after", "by", "at", "decided_by", "decided_at")
+
+    @admin.display(description="waits for")
+    def waits(self, edit: ProfileEdit) -> str:
+        return waiting_text(edit.at) if edit.is_open else ""
+
+    def is_open(self, row: ProfileEdit) -> bool:
+        return row.is_open and row.field != ProfileEdit.Field.DOCUMENT
+
+    def decide(self, request: HttpRequest, row: ProfileEdit, data: dict[str, Any]) -> None:
+        edits.decide(row, by=request.user, is_kept=data["is_kept"], note=data["note"], now=timezone.now())  # type: ignore[arg-type]
+
+
 def file_link(document: VerificationDocument) -> str:
     url = reverse("provider:document_file", args=[document.uid])
     return format_html(
@@ -50,12 +141,18 @@ def file_link(document: VerificationDocument) -> str:
 
 class DocumentInline(ReadOnly, admin.TabularInline):
     model = VerificationDocument
-    fields = ("paper", "note", "valid_until", "check_label", "checked_by", "checked_at")
+    fields = ("paper", "resource", "note", "valid_until", "check_label", "checked_by", "checked_at", "check_note")
     readonly_fields = fields
 
     @admin.display(description="document")
     def paper(self, document: VerificationDocument) -> str:
         return file_link(document)
+
+
+class EditInline(ReadOnly, admin.TabularInline):
+    model = ProfileEdit
+    fields = ("at", "what", "by", "is_kept", "decided_by", "note")
+    readonly_fields = fields
 
 
 class MembershipInline(ReadOnly, admin.TabularInline):
@@ -79,17 +176,42 @@ class EventInline(ReadOnly, admin.TabularInline):
 class ProviderAdmin(ReadOnly, admin.ModelAdmin):
     """Choose State "Waiting for approval": the longest waiting stand first."""
 
-    list_display = ("name", "kind", "state", "waiting_for", "paper_count", "rating_text", "created_at")
+    list_display = ("name", "kind", "state", "waiting_for", "paper_count", "edit_count", "rating_text", "created_at")
     list_filter = ("state", "kind", "submitted_at")
     search_fields = ("name", "slug", "memberships__user__email")
     ordering = (F("submitted_at").asc(nulls_last=True), "-created_at")
-    readonly_fields = ("state", "state_reason", "submitted_at", "approved_at", "rating_text")
-    exclude = ("rating_sum", "review_count", "avatar")
-    inlines = [DocumentInline, MembershipInline, BranchInline, EventInline]
+    readonly_fields = (
+        "state", "state_reason", "suspended_for", "submitted_at", "approved_at", "rating_text", "needed", "badge_texts"
+    )  # fmt: skip
+    exclude = ("rating_sum", "review_count", "avatar", "checked", "figures")
+    inlines = [DocumentInline, EditInline, MembershipInline, BranchInline, EventInline]
     actions = ["approve", "reject", "suspend", "reinstate"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        return super().get_queryset(request).annotate(papers=Count("documents"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                papers=Count("documents", distinct=True),
+                open_edits=Count("edits", filter=Q(edits__decided_at__isnull=True), distinct=True),
+            )
+        )
+
+    @admin.display(description="edits to look at", ordering="open_edits")
+    def edit_count(self, provider: Any) -> str:
+        return str(provider.open_edits or "")
+
+    @admin.display(description="checklist")
+    def needed(self, provider: Provider) -> str:
+        lines = checks.checklist(provider)
+        if not lines:
+            return "Nothing is asked for."
+        return format_html_join("", "{}<br>", [(_checklist_text(line),) for line in lines])
+
+    @admin.display(description="badges")
+    def badge_texts(self, provider: Provider) -> str:
+        found = provider.badges(timezone.now())
+        return format_html_join("", "{}: {}<br>", [(one.label, one.facts) for one in found])
 
     @admin.display(description="waiting for", ordering="submitted_at")
     def waiting_for(self, provider: Provider) -> str:
@@ -172,15 +294,52 @@ def _uids(texts: list[str]) -> list[UUID]:
     return found
 
 
+class CheckForm(forms.ModelForm):
+    decision = forms.TypedChoiceField(
+        choices=((True, "Accept"), (False, "Refuse")), coerce=lambda value: value == "True", widget=forms.RadioSelect
+    )
+    valid_until = forms.DateField(
+        required=False, widget=AdminDateWidget, help_text="As the document itself says. Empty: it does not run out."
+    )
+    note_to_provider = forms.CharField(max_length=300, required=False)
+
+    class Meta:
+        model = VerificationDocument
+        fields = ("valid_until",)
+
+
 @admin.register(VerificationDocument)
-class DocumentAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("provider", "paper", "check_label", "valid_until", "checked_by", "created_at")
-    list_filter = ("is_accepted", "kind")
-    list_select_related = ("provider", "checked_by")
+class DocumentAdmin(DecisionAdmin):
+    """Papers, those that wait longest first. One that was checked can be checked again."""
+
+    form = CheckForm
+    decision_fields = ("decision", "valid_until", "note_to_provider")
+    list_display = ("provider", "paper", "resource", "check_label", "waits", "valid_until", "checked_by", "checked_at")
+    list_filter = ("is_accepted", ("expired_at", admin.EmptyFieldListFilter), "kind")
+    list_select_related = ("provider", "resource", "checked_by")
     search_fields = ("provider__name",)
-    exclude = ("file",)
-    readonly_fields = ("paper",)
+    ordering = (F("checked_at").desc(nulls_first=True), "created_at")
+    readonly_fields = (
+        "provider", "resource", "paper", "note", "check_label", "checked_by", "checked_at", "expired_at", "check_note"
+    )  # fmt: skip
     actions = ["accept", "refuse"]
+
+    @admin.display(description="waits for")
+    def waits(self, document: VerificationDocument) -> str:
+        return waiting_text(document.created_at) if document.is_waiting else ""
+
+    def is_open(self, row: VerificationDocument) -> bool:
+        return True
+
+    def decide(self, request: HttpRequest, row: VerificationDocument, data: dict[str, Any]) -> None:
+        documents.check(
+            row,
+            by=request.user,  # type: ignore[arg-type]
+            is_accepted=data["decision"],
+            valid_until=data["valid_until"],
+            note=data["note_to_provider"],
+            now=timezone.now(),
+        )
 
     @admin.display(description="document")
     def paper(self, document: VerificationDocument) -> str:
@@ -199,8 +358,12 @@ class DocumentAdmin(ReadOnly, admin.ModelAdmin):
             messages.error(request, "Only staff check documents.")
             return
         for document in queryset:
-            documents.check(document, by=request.user, is_accepted=is_accepted, now=timezone.now())  # type: ignore[arg-type]
-        messages.success(request, "Recorded.")
+            try:
+                documents.check(document, by=request.user, is_accepted=is_accepted, now=timezone.now())  # type: ignore[arg-type]
+            except DomainError as error:
+                messages.error(request, f"{document.provider.name}, {document}: {error.message}")
+            else:
+                messages.success(request, f"{document.provider.name}, {document}: recorded.")
 
 
 @admin.register(Branch)

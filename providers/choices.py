@@ -77,6 +77,8 @@ class DocumentKind(models.TextChoices):
     BACKGROUND_CHECK = "background_check", "Background check"
     INSURANCE = "insurance", "Insurance"
     LICENCE = "licence", "Licence"
+    FIRST_AID = "first_aid", "First aid certificate"
+    CERTIFICATE = "certificate", "Professional certificate"
     OTHER = "other", "Other"
 
 

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from providers.domain import expansion, holidays
+from providers.domain import checks, expansion, holidays
 
 logger = logging.getLogger(__name__)
 
@@ -17,3 +17,10 @@ def extend_open_hours() -> None:
     count = expansion.extend_all(now)
     holidays.ensure_all(range(now.year, expansion.last_day(now.date()).year + 1))
     logger.info("Extended the open hours of %s resources", count)
+
+
+@shared_task
+def check_documents() -> None:
+    """End the papers whose time has come, remind of those that end soon. Safe to run twice."""
+    if ended := checks.sweep(timezone.now()):
+        logger.info("%s documents have run out", ended)

@@ -9,6 +9,7 @@ urlpatterns = [
     path("apply/", apply.apply, name="apply"),
     path("places/", places.suggestions, name="places"),
     path("documents/<uuid:uid>/", media.document, name="document_file"),
+    path("documents/open/<str:token>/", media.open_document, name="document_open"),
     path("<slug:slug>/apply/you/", apply.profile, name="apply_you"),
     path("<slug:slug>/apply/place/", apply.place, name="apply_place"),
     path("<slug:slug>/apply/service/", apply.service, name="apply_service"),

@@ -4,7 +4,7 @@ The answers are built as plain dicts from the rows: a serializer per result cost
 serializers here say the shape to the OpenAPI document.
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,7 @@ from petplace.api.fields import format_instant
 from petplace.api.serializers import StrictSerializer
 from petplace.api.views import ApiView
 from pets.choices import Species
+from providers.badges import RULES
 from providers.choices import ProviderKind, ServiceKind
 from providers.domain import places
 from providers.models import Provider, Service
@@ -107,6 +108,14 @@ class FoundBranchAnswer(StrictSerializer):
     city = serializers.CharField(allow_blank=True)
 
 
+class FoundBadgeAnswer(StrictSerializer):
+    """``facts`` says what earned it; the rules stand at ``/trust/`` and with the provider."""
+
+    kind = serializers.ChoiceField(sorted(RULES))
+    label = serializers.CharField()
+    facts = serializers.CharField()
+
+
 class SearchResultSerializer(StrictSerializer):
     """One provider: its nearest matching branch with the cheapest matching service.
 
@@ -121,6 +130,7 @@ class SearchResultSerializer(StrictSerializer):
     distance_km = serializers.FloatField()
     rating = serializers.FloatField(allow_null=True)
     review_count = serializers.IntegerField()
+    badges = FoundBadgeAnswer(many=True)
     price = MoneyAnswer()
     start = serializers.DateTimeField(allow_null=True)
     end = serializers.DateTimeField(allow_null=True)
@@ -135,7 +145,7 @@ def _instant(value: Any) -> str | None:
     return format_instant(value) if value else None
 
 
-def result_body(result: search.Result) -> dict[str, Any]:
+def result_body(result: search.Result, *, now: datetime) -> dict[str, Any]:
     return {
         "id": str(result.provider_uid),
         "slug": result.slug,
@@ -144,6 +154,7 @@ def result_body(result: search.Result) -> dict[str, Any]:
         "distance_km": result.distance_km,
         "rating": result.rating,
         "review_count": result.review_count,
+        "badges": [{"kind": one.kind, "label": one.label, "facts": one.facts} for one in result.badges(now)],
         "price": {"amount": result.price, "currency": result.currency},
         "start": _instant(result.starts_at),
         "end": _instant(result.ends_at),
@@ -189,10 +200,11 @@ def find_providers(request: Request) -> Response:
     """Answer ``GET providers/``: who near by is free then, at which total. Declare ``SearchParams`` on the view."""
     page, page_size = pagination.read_page(request)
     query = query_of(SearchParams.read(request), page, page_size)
-    found = search.find(query, now=timezone.now())
+    now = timezone.now()
+    found = search.find(query, now=now)
     if page > 1 and not found.results:
         raise Http404
-    results = [result_body(result) for result in found.results]
+    results = [result_body(result, now=now) for result in found.results]
     body = pagination.body(request, results, count=found.total, page=page, page_size=page_size)
     return Response({**body, "is_capped": found.is_capped})
 

@@ -13,6 +13,7 @@ from bookings import permissions
 from bookings.domain import aftercare, events, lifecycle, paying
 from bookings.domain.cancellation import Deadline, Terms
 from bookings.models import Booking, CalendarFeed, Quote
+from bookings.models.incident import IncidentKind, IncidentState
 from bookings.states import Action, BookingState, CancelReason, Side
 from bookings.validators import COMPLAINT_LENGTH, NOTE_LENGTH, REASON_LENGTH
 from messaging.choices import OUTSIDE, DeliveryState
@@ -432,6 +433,22 @@ class ExtraInput(AmountInput):
 
 class ComplaintInput(StrictSerializer):
     text = fields.TextField(max_length=COMPLAINT_LENGTH)
+
+
+class IncidentInput(StrictSerializer):
+    kind = fields.ChoiceField(IncidentKind.choices)
+    text = fields.TextField(max_length=4000)
+
+
+class IncidentSerializer(StrictSerializer):
+    """A safety report as its author sees it."""
+
+    id = IdField()
+    kind = fields.ChoiceField(IncidentKind.choices, read_only=True)
+    state = fields.ChoiceField(IncidentState.choices, read_only=True)
+    text = serializers.CharField(read_only=True)
+    made_at = fields.UtcDateTimeField(read_only=True)
+    resolution = serializers.CharField(read_only=True)
 
 
 class EmptyInput(StrictSerializer):

@@ -21,7 +21,17 @@ from rest_framework.response import Response
 from accounts.domain import second_factor
 from bookings import feeds, tries
 from bookings.api import serializers
-from bookings.domain import aftercare, calendar_feeds, events, lifecycle, paying, quotes, reschedule, reservation
+from bookings.domain import (
+    aftercare,
+    calendar_feeds,
+    events,
+    incidents,
+    lifecycle,
+    paying,
+    quotes,
+    reschedule,
+    reservation,
+)
 from bookings.models import Booking, CalendarFeed, Quote
 from bookings.models.booking import BookingQuerySet
 from bookings.states import BookingState
@@ -349,6 +359,17 @@ class BookingViewSet(GenericViewSet):
         form.is_valid(raise_exception=True)
         aftercare.complain(booking, by=caller_of(request), now=timezone.now(), text=form.validated_data["text"])
         return Response(self._shown(booking), status=201)
+
+    @extend_schema(request=serializers.IncidentInput, responses={201: serializers.IncidentSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def incident(self, request: Request, id: str) -> Response:
+        """Report a safety problem: the owner about the provider, the team about the owner. Staff look at it."""
+        booking = self.get_object()
+        form = serializers.IncidentInput(data=request.data)
+        form.is_valid(raise_exception=True)
+        made = incidents.report(booking, by=caller_of(request), now=timezone.now(), **form.validated_data)
+        return Response(serializers.IncidentSerializer(made).data, status=201)
 
 
 class FeedViewSet(GenericViewSet):

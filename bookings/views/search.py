@@ -1,6 +1,6 @@
 """Search for care that is really free: list and map, filters in the address, another time when nobody is free."""
 
-from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,9 +18,8 @@ from bookings.search_form import DEFAULT_RADIUS_KM, ORDERINGS, RADII, RATINGS, A
 from petplace.money import format_money
 from petplace.templatetags import ui
 from pets.choices import Species
-from providers.choices import DocumentKind, ServiceKind
+from providers.choices import ServiceKind
 from providers.domain import places
-from providers.models import VerificationDocument
 
 
 @require_GET
@@ -32,7 +31,7 @@ def search(request: HttpRequest) -> HttpResponse:
     found = domain.find(asked.query, now=now, after=asked.after) if asked.query else domain.Page()
     context = _frame(form, asked) | {
         "found": found,
-        "cards": _cards(found.results, asked),
+        "cards": _cards(found.results, asked, now),
         "markers": [_marker(result, asked) for result in found.results],
         "page_obj": _page(found, asked),
     }
@@ -124,30 +123,7 @@ def _price_note(result: domain.Result) -> str:
     return "all-in, 1 night" if result.starts_at else "all-in, per night"
 
 
-def _badges(results: Iterable[domain.Result]) -> dict[int, list[str]]:
-    """Return what was checked about each provider, in one query."""
-    today = timezone.now().date()
-    checked = VerificationDocument.objects.filter(
-        provider__in=[result.provider_id for result in results], is_accepted=True
-    ).values_list("provider_id", "kind", "valid_until")
-    badges: dict[int, list[str]] = {}
-    for provider, kind, valid_until in checked:
-        label = BADGES.get(DocumentKind(kind))
-        if label and (valid_until is None or valid_until >= today) and label not in badges.setdefault(provider, []):
-            badges[provider].append(label)
-    return badges
-
-
-BADGES = {
-    DocumentKind.IDENTITY: "Identity checked",
-    DocumentKind.BACKGROUND_CHECK: "Background checked",
-    DocumentKind.INSURANCE: "Insured",
-    DocumentKind.LICENCE: "Licensed",
-}
-
-
-def _cards(results: list[domain.Result], asked: Asked) -> list[dict[str, Any]]:
-    badges = _badges(results) if results else {}
+def _cards(results: list[domain.Result], asked: Asked, now: datetime) -> list[dict[str, Any]]:
     return [
         {
             "uid": result.branch_uid,
@@ -159,7 +135,7 @@ def _cards(results: list[domain.Result], asked: Asked) -> list[dict[str, Any]]:
             "reviews": result.review_count,
             "distance_m": max(result.distance_km, 0.1) * 1000,
             "place": result.city,
-            "badges": badges.get(result.provider_id, []),
+            "badges": result.badges(now),
             "free_label": f"Free {_time(result.starts_at, result)}" if result.starts_at else "",
             "next_label": f"Next free {_time(result.next_free, result)}"
             if result.next_free

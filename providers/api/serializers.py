@@ -13,6 +13,7 @@ from accounts.validators import validate_time_zone
 from petplace.api import fields
 from petplace.api.serializers import IdField, StrictSerializer
 from pets.choices import Species, Vaccine
+from providers import badges
 from providers.choices import (
     AppointmentPolicy,
     DocumentKind,
@@ -70,11 +71,13 @@ class ProviderInput(StrictSerializer):
 
 
 class BadgeSerializer(StrictSerializer):
-    """Something that was checked: what, when, and until when it is good."""
+    """What was checked or counted, by which rule, with the facts in words. Dates only for what was checked."""
 
-    kind = fields.ChoiceField(DocumentKind.choices, read_only=True)
-    label = serializers.CharField(source="get_kind_display", read_only=True)  # type: ignore[assignment]
-    checked_at = fields.UtcDateTimeField(read_only=True)
+    kind = fields.ChoiceField(sorted(badges.RULES), read_only=True)
+    label = serializers.CharField(read_only=True)  # type: ignore[assignment]
+    rule = serializers.CharField(read_only=True)
+    facts = serializers.CharField(read_only=True)
+    checked_at = fields.UtcDateTimeField(read_only=True, allow_null=True)
     valid_until = fields.DateField(read_only=True, allow_null=True)
 
 
@@ -112,7 +115,7 @@ class ProviderSerializer(StrictSerializer):
 
     @extend_schema_field(BadgeSerializer(many=True))
     def get_badges(self, provider: Any) -> list[Any]:
-        return [BadgeSerializer(document).data for document in provider.badges(self.context["now"].date())]
+        return [BadgeSerializer(badge).data for badge in provider.badges(self.context["now"])]
 
     @extend_schema_field(fields.ChoiceField(MembershipRole.choices, allow_null=True))
     def get_role(self, provider: Any) -> str | None:
@@ -480,6 +483,13 @@ class DocumentChange(StrictSerializer):
 
 class DocumentCheckInput(StrictSerializer):
     accepted = fields.BooleanField()
+    note = fields.LineField(max_length=300, required=False, allow_blank=True, help_text="The provider reads it.")
+    valid_until = fields.DateField(required=False, allow_null=True, help_text="As the document itself says.")
+
+
+class DocumentLinkSerializer(StrictSerializer):
+    url = serializers.CharField(read_only=True)
+    expires_at = fields.UtcDateTimeField(read_only=True)
 
 
 class DocumentSerializer(StrictSerializer):
@@ -487,7 +497,8 @@ class DocumentSerializer(StrictSerializer):
     kind = fields.ChoiceField(DocumentKind.choices, read_only=True)
     note = serializers.CharField(read_only=True)
     valid_until = fields.DateField(read_only=True, allow_null=True)
-    state = serializers.ChoiceField(["waiting", "accepted", "refused"], source="check_state", read_only=True)
+    state = serializers.ChoiceField(["waiting", "accepted", "refused", "expired"], source="check_state", read_only=True)
+    check_note = serializers.CharField(read_only=True)
     checked_at = fields.UtcDateTimeField(read_only=True, allow_null=True)
     created_at = fields.UtcDateTimeField(read_only=True)
 

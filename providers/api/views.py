@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -12,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bookings.api.search import SearchParams, SearchResultSerializer, find_providers
+from petplace.api.fields import format_instant
 from petplace.api.idempotency import idempotent
 from petplace.api.parsers import UploadParser
 from petplace.uploads import clean_document, clean_photo, private_response
@@ -43,7 +45,7 @@ class ProviderViewSet(AtProvider):
     queryset = Provider.objects.all()
 
     def shown(self, provider: Provider) -> Any:
-        loaded = Provider.objects.prefetch_related("documents").get(pk=provider.pk)
+        loaded = Provider.objects.get(pk=provider.pk)
         context = {"now": self.now, "is_team": self.is_team, "roles": {provider.pk: self.role}}
         return shapes.ProviderSerializer(loaded, context=context).data
 
@@ -135,7 +137,7 @@ class _ProviderListViewSet(AtProvider):
         raise NotImplementedError
 
     def list(self, request: Request) -> Response:
-        page = self.paginate_queryset(self.found().prefetch_related("documents")) or []
+        page = self.paginate_queryset(self.found()) or []
         context = {"now": self.now, "is_team": True, "roles": roles_of(request.user, page)}
         return self.get_paginated_response(shapes.ProviderSerializer(page, many=True, context=context).data)
 
@@ -316,7 +318,7 @@ class DocumentViewSet(PartViewSet):
 
     def add(self, data: dict[str, Any]) -> Any:
         data["file"] = clean_upload("file", clean_document, data["file"])
-        return documents.add(self.provider, now=self.now, **data)
+        return documents.add(self.provider, by=self.request.user, now=self.now, **data)  # type: ignore[arg-type]
 
     def change(self, row: Any, data: dict[str, Any]) -> Any:
         return documents.annotate(row, note=data.get("note", row.note))
@@ -327,9 +329,20 @@ class DocumentViewSet(PartViewSet):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
     def file(self, request: Request, provider_id: Any, id: Any) -> HttpResponse:
-        """Read the paper itself."""
+        """Read the paper itself. Who reads is written down."""
         row = self.get_object()
+        if not documents.look(row, by=request.user, now=self.now):  # type: ignore[arg-type]
+            raise PermissionDenied("Only managers see the documents.")
         return private_response(row.file, filename=f"{self.provider.slug} {row.kind}")
+
+    @extend_schema(responses=shapes.DocumentLinkSerializer)
+    @action(detail=True, methods=["get"])
+    def link(self, request: Request, provider_id: Any, id: Any) -> Response:
+        """Get an address of the paper that a browser opens: yours, for five minutes."""
+        token = documents.link_token(self.get_object(), user=request.user, needs_session=False)  # type: ignore[arg-type]
+        url = request.build_absolute_uri(reverse("provider:document_open", args=[token]))
+        expires_at = format_instant(self.now + documents.LINK_LIFE)
+        return Response({"url": url, "expires_at": expires_at}, headers={"Cache-Control": "private, no-store"})
 
     @extend_schema(request=shapes.DocumentCheckInput)
     @action(detail=True, methods=["post"])
@@ -339,7 +352,9 @@ class DocumentViewSet(PartViewSet):
         row = self.get_object()
         data = shapes.DocumentCheckInput(data=request.data)
         data.is_valid(raise_exception=True)
-        checked = documents.check(row, by=request.user, is_accepted=data.validated_data["accepted"], now=self.now)  # type: ignore[arg-type]
+        given = dict(data.validated_data)
+        is_accepted = given.pop("accepted")
+        checked = documents.check(row, by=request.user, is_accepted=is_accepted, now=self.now, **given)  # type: ignore[arg-type]
         return Response(self.get_serializer(checked).data)
 
     def check_writer(self) -> None:

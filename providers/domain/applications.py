@@ -19,8 +19,8 @@ from accounts.permissions import has_verified_email
 from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
 from providers import validators
 from providers.choices import DocumentKind, MembershipRole, ProviderKind
-from providers.domain import listing, places
-from providers.models import Membership, Provider, ProviderEvent, Service, VerificationDocument
+from providers.domain import listing, papers, places
+from providers.models import Membership, ProfileEdit, Provider, ProviderEvent, Service, VerificationDocument
 from providers.states import TRANSITIONS, ProviderState
 
 CHANGEABLE = frozenset(
@@ -111,17 +111,43 @@ def update(provider: Provider, *, by: User | None, now: datetime, **changes: Any
         )
     provider.save(update_fields=changed)
     if "name" in changed:
-        record_edit(provider, f"Name: {before['name']} → {provider.name}", by=by, now=now)
+        names = {"name": before["name"]}, {"name": provider.name}
+        what = f"Name: {before['name']} → {provider.name}"
+        record_edit(provider, what, field="name", before=names[0], after=names[1], by=by, now=now)
     if "kind" in changed:
         old, new = ProviderKind(before["kind"]).label, ProviderKind(provider.kind).label
-        record_edit(provider, f"Kind: {old} → {new}", by=by, now=now)
+        kinds = {"kind": before["kind"]}, {"kind": provider.kind}
+        record_edit(provider, f"Kind: {old} → {new}", field="kind", before=kinds[0], after=kinds[1], by=by, now=now)
     return provider
 
 
-def record_edit(provider: Provider, what: str, *, by: User | None, now: datetime) -> None:
-    """Record a sensitive edit of an approved (or suspended) provider as an event that keeps the state."""
+def record_edit(
+    provider: Provider,
+    what: str,
+    *,
+    field: str,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    target_uid: UUID | None = None,
+    by: User | None,
+    now: datetime,
+) -> None:
+    """Record a sensitive edit of an approved or suspended provider: an event that keeps the state, and work for staff.
+
+    The edit counts at once and the provider stays visible; ``edits.decide`` keeps it or puts ``before`` back.
+    """
     if provider.state in (ProviderState.APPROVED, ProviderState.SUSPENDED):
         _record(provider, from_state=provider.state, by=by, reason=what[:MAX_REASON], now=now)
+        ProfileEdit.objects.create(
+            provider=provider,
+            field=field,
+            what=what[:MAX_REASON],
+            target_uid=target_uid,
+            before=before or {},
+            after=after or {},
+            by=by,
+            at=now,
+        )
 
 
 def _move(provider: Provider, action: str, *, by: User | None, reason: str, now: datetime) -> Provider:
@@ -133,7 +159,7 @@ def _move(provider: Provider, action: str, *, by: User | None, reason: str, now:
     if len(reason) > MAX_REASON:
         raise InvalidInput(fields={"reason": [f"Use at most {MAX_REASON} characters."]})
     from_state, provider.state, provider.state_reason = provider.state, target, reason
-    provider.save(update_fields=["state", "state_reason", "submitted_at", "approved_at"])
+    provider.save(update_fields=["state", "state_reason", "suspended_for", "submitted_at", "approved_at"])
     _record(provider, from_state=from_state, by=by, reason=reason, now=now)
     audit.record(
         f"{action}_provider",
@@ -152,7 +178,7 @@ def missing_documents(provider: Provider, *, now: datetime) -> list[DocumentKind
     """Return the papers that a provider of this kind must hand in and that are not there, refused or run out."""
     required = settings.REQUIRED_DOCUMENTS.get(provider.kind, [])
     there = set(
-        VerificationDocument.objects.filter(provider=provider)
+        VerificationDocument.objects.filter(provider=provider, resource__isnull=True, expired_at__isnull=True)
         .exclude(is_accepted=False)
         .exclude(valid_until__lt=now.date())
         .values_list("kind", flat=True)
@@ -205,7 +231,9 @@ def approve(
         VerificationDocument.objects.filter(provider=provider, is_accepted__isnull=True).update(
             is_accepted=True, checked_by=by, checked_at=now
         )
-    return _move(provider, "approve", by=by, reason=reason, now=now)
+    provider = _move(provider, "approve", by=by, reason=reason, now=now)
+    papers.refresh(provider)
+    return provider
 
 
 def _need_reason(reason: str) -> None:
@@ -222,12 +250,39 @@ def reject(provider: Provider, *, by: User | None, now: datetime, reason: str = 
 
 @transaction.atomic
 def suspend(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
-    """Take an approved provider out of search and booking, with a reason. Bookings that exist go on."""
+    """Take an approved provider out of search and booking, with a reason. Bookings that exist go on.
+
+    One that was suspended for a paper stays so from now on until staff reinstate it, whatever is handed in.
+    """
     _need_reason(reason)
-    return _move(listing.lock(provider.pk), "suspend", by=by, reason=reason, now=now)
+    provider = listing.lock(provider.pk)
+    if by is not None and provider.is_suspended and provider.suspended_for:
+        before = {"state": provider.state, "for": provider.suspended_for}
+        provider.suspended_for, provider.state_reason = "", reason[:MAX_REASON]
+        provider.save(update_fields=["suspended_for", "state_reason"])
+        after = {"state": provider.state}
+        audit.record("suspend_provider", by=by, target=provider, before=before, after=after, reason=reason, now=now)
+        return provider
+    return _move(provider, "suspend", by=by, reason=reason, now=now)
+
+
+def suspend_for(provider: Provider, kinds: list[str], *, reason: str, now: datetime) -> Provider:
+    """Suspend a locked provider because those papers are missing (``checks.enforce``); ``lift`` ends it."""
+    provider.suspended_for = ",".join(kinds)
+    return _move(provider, "suspend", by=None, reason=reason, now=now)
+
+
+def lift(provider: Provider, *, now: datetime) -> Provider:
+    """End what ``suspend_for`` began, on a locked provider."""
+    provider.suspended_for = ""
+    return _move(provider, "reinstate", by=None, reason="The missing documents are there and checked.", now=now)
 
 
 @transaction.atomic
 def reinstate(provider: Provider, *, by: User | None, now: datetime, reason: str = "") -> Provider:
-    """End a suspension."""
-    return _move(listing.lock(provider.pk), "reinstate", by=by, reason=reason, now=now)
+    """End a suspension. Refused while papers are missing that every provider of the kind must have."""
+    provider = listing.lock(provider.pk)
+    if provider.is_suspended and provider.suspended_for:
+        _need_documents(provider, now)
+    provider.suspended_for = ""
+    return _move(provider, "reinstate", by=by, reason=reason, now=now)

@@ -10,7 +10,7 @@ from accounts.models import User
 from petplace.errors import DomainError
 from providers import validators
 from providers.choices import ResourceKind
-from providers.domain import applications, expansion, holidays, listing, location, places, resources
+from providers.domain import applications, expansion, holidays, listing, location, papers, places, resources
 from providers.models import Branch, Membership, Provider
 
 MAX_PER_PROVIDER = 100
@@ -92,6 +92,7 @@ def create(
         if len(members) == 1:
             user = members[0].user
             resources.create(branch, kind=ResourceKind.PERSON, name=user.get_full_name(), user=user, now=now)
+        papers.retime(provider)
     listing.refresh(provider)
     return branch
 
@@ -106,7 +107,7 @@ def update(branch: Branch, *, by: User | None = None, now: datetime, **changes: 
     provider = listing.lock(branch.provider_id)
     branch = Branch.objects.select_for_update(no_key=True).get(pk=branch.pk)
     branch.provider = provider
-    old_address = branch.address
+    before = {name: getattr(branch, name) for name in SENSITIVE}
     changed = validators.apply(branch, changes, CHANGEABLE)
     if not changed:
         return branch
@@ -119,13 +120,31 @@ def update(branch: Branch, *, by: User | None = None, now: datetime, **changes: 
     branch.save(update_fields=changed)
     if "time_zone" in changed:
         expansion.refresh_branch(branch, now=now)
+        papers.retime(provider)
     if "country" in changed:
         _ensure_holidays(branch, now)
     if set(SENSITIVE) & set(changed):
-        what = f"Address of {branch.name}: {old_address} → {branch.address}"
-        applications.record_edit(branch.provider, what, by=by, now=now)
+        applications.record_edit(
+            branch.provider,
+            f"Address of {branch.name}: {before['address']} → {branch.address}",
+            field="address",
+            before=before,
+            after={name: getattr(branch, name) for name in SENSITIVE},
+            target_uid=branch.uid,
+            by=by,
+            now=now,
+        )
     listing.refresh(branch.provider)
     return branch
+
+
+def put_back(branch: Branch, before: dict[str, Any]) -> None:
+    """Write an earlier address and point over those of a locked branch."""
+    changed = validators.apply(branch, before, frozenset(SENSITIVE))
+    branch.approximate_latitude, branch.approximate_longitude = location.approximate(
+        branch.uid, branch.latitude, branch.longitude
+    )
+    branch.save(update_fields=[*changed, "mercator", "approximate_latitude", "approximate_longitude"])
 
 
 def remove(branch: Branch, *, now: datetime) -> Branch | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from uuid import UUID
 
+from django.conf import settings
+from django.core import signing
 from django.core.files.base import ContentFile
 from django.db import transaction
 
@@ -11,8 +14,9 @@ from accounts.audit import AuditAction
 from accounts.domain import audit
 from accounts.models import User
 from petplace.errors import DomainError, InvalidInput
-from providers import validators
-from providers.models import Provider, ProviderPhoto, VerificationDocument
+from providers import permissions, validators
+from providers.domain import applications, checks, listing, papers
+from providers.models import ProfileEdit, Provider, ProviderPhoto, Resource, VerificationDocument
 
 MAX_DOCUMENTS = 40
 MAX_PHOTOS = 20
@@ -26,18 +30,28 @@ def add(
     file: ContentFile[bytes],
     note: str = "",
     valid_until: date | None = None,
+    resource: Resource | None = None,
+    by: User | None = None,
     now: datetime,
 ) -> VerificationDocument:
-    """Hand in a paper; it waits to be checked. A file never changes: a better one is another document."""
+    """Hand in a paper, of the provider or of one of its people; it waits to be checked.
+
+    A file never changes: a better one is another document.
+    """
     provider = Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
     if valid_until is not None and valid_until < now.date():
         raise InvalidInput(fields={"valid_until": ["This document has run out."]})
     if VerificationDocument.objects.filter(provider=provider).count() >= MAX_DOCUMENTS:
         raise DomainError(f"At most {MAX_DOCUMENTS} documents. Remove old ones first.", code="too_many")
-    document = VerificationDocument(provider=provider, kind=kind, note=note, valid_until=valid_until)
-    validators.check(document, exclude={"provider", "file"})
+    if resource is not None and resource.branch.provider_id != provider.pk:
+        raise InvalidInput(fields={"resource": ["This person does not work here."]})
+    document = VerificationDocument(provider=provider, resource=resource, kind=kind, note=note, valid_until=valid_until)
+    validators.check(document, exclude={"provider", "resource", "file"})
+    document.expires_at = papers.end_of(valid_until, papers.zone_of(provider))
     document.file.save(file.name or "document", file, save=False)
     document.save()
+    what = f"Document handed in: {document.get_kind_display()}{f' of {resource.name}' if resource else ''}"
+    applications.record_edit(provider, what, field="document", target_uid=document.uid, by=by, now=now)
     return document
 
 
@@ -57,16 +71,101 @@ def _check_waiting(document: VerificationDocument) -> None:
         raise DomainError("This document has been checked and must stay on record.", code="document_checked")
 
 
+UNCHANGED = object()
+
+
 @transaction.atomic
-def check(document: VerificationDocument, *, by: User, is_accepted: bool, now: datetime) -> VerificationDocument:
-    """Record that ``by`` looked at the paper and took it or not."""
+def check(
+    document: VerificationDocument,
+    *,
+    by: User,
+    is_accepted: bool,
+    note: str = "",
+    valid_until: object = UNCHANGED,
+    now: datetime,
+) -> VerificationDocument:
+    """Record that ``by`` looked at the paper and took it or not, and until when it is good as it says itself.
+
+    Ends or begins what depends on it (``checks.enforce``). Locks the provider, then the paper.
+    """
+    provider = listing.lock(document.provider_id)
     document = VerificationDocument.objects.select_for_update().get(pk=document.pk)
-    before = {"accepted": document.is_accepted}
+    document.provider = provider
+    before = {"accepted": document.is_accepted, "valid_until": document.valid_until}
+    if valid_until is not UNCHANGED:
+        assert valid_until is None or isinstance(valid_until, date)
+        document.valid_until = valid_until
+    document.expires_at = papers.end_of(document.valid_until, papers.zone_of(provider))
+    document.check_note = note.strip()
+    validators.check(document, exclude={"provider", "resource", "file"})
+    if is_accepted and document.expires_at is not None and document.expires_at <= now:
+        message = "This document has run out. Refuse it, or correct the date."
+        raise InvalidInput(message, fields={"valid_until": [message]})
     document.checked_by, document.checked_at, document.is_accepted = by, now, is_accepted
-    document.save(update_fields=["checked_by", "checked_at", "is_accepted"])
-    after = {"accepted": is_accepted, "kind": document.kind, "provider": str(document.provider.uid)}
+    document.expired_at = document.reminded_days = None
+    document.save(
+        update_fields=[
+            "checked_by", "checked_at", "is_accepted", "valid_until", "expires_at", "expired_at", "reminded_days",
+            "check_note",
+        ]
+    )  # fmt: skip
+    after = {
+        "accepted": is_accepted,
+        "valid_until": document.valid_until,
+        "kind": document.kind,
+        "provider": str(provider.uid),
+    }
     audit.record(AuditAction.CHECK_DOCUMENT, by=by, target=document, before=before, after=after, now=now)
+    ProfileEdit.objects.filter(provider=provider, target_uid=document.uid, decided_at__isnull=True).update(
+        is_kept=is_accepted, decided_by=by, decided_at=now, note=document.check_note
+    )
+    checks.tell(document, checks.News.ACCEPTED if is_accepted else checks.News.REFUSED, now=now)
+    checks.enforce(provider, now=now)
     return document
+
+
+# --- Looking at a paper -------------------------------------------------------------------------
+
+LINK_SALT = "providers.documents"
+LINK_LIFE = timedelta(seconds=settings.DOCUMENT_LINK_SECONDS)
+
+
+def may_see(document: VerificationDocument, user: User) -> bool:
+    """Managers see the papers of their own provider, staff of the platform those of all."""
+    return user.is_active and (permissions.can_review(user) or permissions.can_manage(user, document.provider))
+
+
+def link_token(document: VerificationDocument, *, user: User, needs_session: bool) -> str:
+    """Return the key in the address of a paper: for this person, for five minutes.
+
+    ``needs_session``: it opens only while this person is signed in to the pages.
+    """
+    return signing.dumps([document.uid.hex, user.uid.hex, needs_session], salt=LINK_SALT)
+
+
+def open_link(token: str, *, visitor: User | None, now: datetime) -> VerificationDocument | None:
+    """Return the paper behind a key that still lives, and write down who looked; None when it leads nowhere.
+
+    What the person may see is asked again. ``visitor`` is who is signed in: never somebody else than the key's person.
+    """
+    try:
+        document_uid, user_uid, needs_session = signing.loads(token, salt=LINK_SALT, max_age=LINK_LIFE)
+    except signing.BadSignature:
+        return None
+    found = VerificationDocument.objects.select_related("provider").filter(uid=UUID(document_uid)).first()
+    user = User.objects.filter(uid=UUID(user_uid)).first()
+    if found is None or user is None or (visitor != user if needs_session or visitor is not None else False):
+        return None
+    return found if look(found, by=user, now=now) else None
+
+
+def look(document: VerificationDocument, *, by: User, now: datetime) -> bool:
+    """Write down that ``by`` opens the paper. False, and nothing is written, when ``by`` may not see it."""
+    if not may_see(document, by):
+        return False
+    after = {"kind": document.kind, "provider": str(document.provider.uid)}
+    audit.record(AuditAction.VIEW_DOCUMENT, by=by, target=document, after=after, now=now)
+    return True
 
 
 @transaction.atomic
@@ -75,6 +174,7 @@ def remove(document: VerificationDocument) -> None:
     document = VerificationDocument.objects.select_for_update().get(pk=document.pk)
     _check_waiting(document)
     file, storage = str(document.file.name), document.file.storage
+    ProfileEdit.objects.filter(target_uid=document.uid, decided_at__isnull=True).delete()
     document.delete()
     transaction.on_commit(lambda: storage.delete(file))
 

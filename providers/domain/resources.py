@@ -11,7 +11,7 @@ from accounts.models import User
 from petplace.errors import DomainError
 from providers import validators
 from providers.choices import ResourceKind
-from providers.domain import hours
+from providers.domain import checks, hours
 from providers.models import Branch, Membership, Resource
 
 MAX_PER_BRANCH = 500
@@ -52,6 +52,7 @@ def create(
     )
     _check(resource)
     resource.save()
+    checks.recheck(resource)
     hours.set_weekly(resource, hours.WORKING_WEEK if kind == ResourceKind.PERSON else hours.ALWAYS, now=now)
     return resource
 
@@ -74,7 +75,11 @@ def update(resource: Resource, **changes: Any) -> Resource:
     changed = validators.apply(resource, changes, CHANGEABLE)
     if changed:
         _check(resource)
+        if "is_active" in changed:
+            checks.refuse_switching_on(resource)
         resource.save(update_fields=changed)
+        if "kind" in changed:
+            checks.recheck(resource)
     return resource
 
 

@@ -13,7 +13,7 @@ from django.db.models import ProtectedError
 from petplace.errors import DomainError, InvalidInput
 from providers import validators
 from providers.choices import ResourceKind, ServiceKind
-from providers.domain import listing, resources
+from providers.domain import checks, listing, resources
 from providers.models import AddOn, Branch, Provider, Resource, Service
 
 MAX_PER_PROVIDER = 200
@@ -190,6 +190,7 @@ def create(
     _check(service)
     service.save()
     _set_addons(service, addons)
+    checks.recheck(service)
     if not needs and kind in HOUSED_KINDS and problems(service):
         resources.create(branch, kind=service.needs[0], name="Place 1", now=now)
     listing.refresh(provider)
@@ -213,7 +214,11 @@ def update(
     changed = validators.apply(service, changes, CHANGEABLE)
     if changed:
         _check(service)
+        if "is_active" in changed:
+            checks.refuse_switching_on(service)
         service.save(update_fields=[*changed, "duration_minutes"])
+        if "kind" in changed:
+            checks.recheck(service)
     if addons is not None:
         _set_addons(service, addons)
     if changed:

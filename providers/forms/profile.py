@@ -8,7 +8,7 @@ from petplace.uploads import DocumentField, PhotoField
 from providers.choices import AppointmentPolicy, DocumentKind, MembershipRole, ProviderKind, StayPolicy
 from providers.domain import places
 from providers.forms.base import DomainForm, Group, RateField
-from providers.models import Branch
+from providers.models import Branch, Resource
 from providers.models.provider import MAX_TAX_RATE_BP
 
 
@@ -112,9 +112,21 @@ class DocumentForm(DomainForm):
     valid_until = forms.DateField(
         required=False, label="Valid until", widget=forms.DateInput(attrs={"type": "date"}), help_text="If it runs out."
     )
+    resource = forms.ModelChoiceField(
+        Resource.objects.none(),
+        required=False,
+        to_field_name="uid",
+        label="Whose it is",
+        empty_label="The business",
+        help_text="Certificates of people who work with you carry their name.",
+    )
     note = forms.CharField(max_length=300, required=False, label="Note for the reviewers")
 
-    groups = (Group("Hand in a document", ("kind", "file", "valid_until", "note"), wide=("note",)),)
+    groups = (Group("Hand in a document", ("kind", "resource", "file", "valid_until", "note"), wide=("note",)),)
+
+    def __init__(self, *args: Any, people: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["resource"].queryset = people  # type: ignore[attr-defined]
 
 
 class MemberForm(DomainForm):

@@ -1,6 +1,13 @@
 from providers.models.hours import DateOverride, OpenHours, TimeOff, WeeklyHours
 from providers.models.place import Branch, Certification, PublicHoliday, Resource
-from providers.models.provider import Membership, Provider, ProviderEvent, ProviderPhoto, VerificationDocument
+from providers.models.provider import (
+    Membership,
+    ProfileEdit,
+    Provider,
+    ProviderEvent,
+    ProviderPhoto,
+    VerificationDocument,
+)
 from providers.models.service import AddOn, Service
 
 __all__ = [
@@ -10,6 +17,7 @@ __all__ = [
     "DateOverride",
     "Membership",
     "OpenHours",
+    "ProfileEdit",
     "Provider",
     "ProviderEvent",
     "ProviderPhoto",

@@ -91,6 +91,8 @@ class Resource(PublicModel):
     skills = ArrayField(models.CharField(max_length=20, choices=ServiceKind), default=list, blank=True)
     is_active = models.BooleanField(default=True)
     position = models.PositiveSmallIntegerField(default=0)
+    # Kinds of papers that ran out or are missing, and so switched it off by themselves.
+    paused_for = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         ordering = ("kind", "position", "pk")

@@ -1,6 +1,6 @@
 """Who offers care."""
 
-from datetime import date
+from datetime import datetime
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from petplace.models import PublicModel
+from providers import badges
 from providers.choices import AppointmentPolicy, DocumentKind, MembershipRole, ProviderKind, StayPolicy
 from providers.states import ProviderState
 
@@ -66,6 +67,13 @@ class Provider(PublicModel):
     submitted_at = models.DateTimeField(null=True, blank=True, editable=False)
     approved_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    # Kinds of papers that ran out and so suspended it by themselves; empty when people did.
+    suspended_for = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
+    # What badges are made of (see ``providers.badges``), so that lists read this row alone.
+    checked = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), editable=False)
+    figures = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), editable=False)
+    figures_at = models.DateTimeField(null=True, blank=True, editable=False)
+
     # Figures kept by the reviews app: a mean is the sum over the count.
     rating_sum = models.PositiveIntegerField(default=0, editable=False)
     review_count = models.PositiveIntegerField(default=0, editable=False)
@@ -99,13 +107,9 @@ class Provider(PublicModel):
             return ""
         return f"{reverse('provider_avatar', args=[self.slug])}?v={str(self.avatar.name).rsplit('/', 1)[-1][:8]}"
 
-    def badges(self, today: date) -> list["VerificationDocument"]:
-        """Return the checked papers that are still good. Prefetch ``documents`` for lists."""
-        return [
-            document
-            for document in self.documents.all()
-            if document.is_accepted and (document.valid_until is None or document.valid_until >= today)
-        ]
+    def badges(self, now: datetime) -> list[badges.Badge]:
+        """Return what was checked and is still good, and what the figures earn."""
+        return badges.earned(self.checked, self.figures, now=now)
 
     @property
     def tax_percent(self) -> str:
@@ -164,6 +168,51 @@ class ProviderEvent(models.Model):
         return self.from_state == self.to_state and bool(self.reason)
 
 
+class ProfileEdit(PublicModel):
+    """A sensitive edit after approval. It counts at once and waits until somebody of the platform has looked at it."""
+
+    class Field(models.TextChoices):
+        NAME = "name", "Name"
+        KIND = "kind", "Kind"
+        ADDRESS = "address", "Address"
+        DOCUMENT = "document", "Document"
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="edits")
+    field = models.CharField(max_length=10, choices=Field)
+    what = models.TextField(max_length=1000)
+    target_uid = models.UUIDField(null=True, blank=True)  # of the branch or document
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField()
+    is_kept = models.BooleanField(null=True, blank=True)
+    note = models.CharField(max_length=300, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("at", "pk")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(decided_at__isnull=True, is_kept__isnull=True)
+                | Q(decided_at__isnull=False, is_kept__isnull=False),
+                name="profile_edit_decided_or_not",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["at"], name="profile_edit_queue", condition=Q(decided_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.what
+
+    @property
+    def is_open(self) -> bool:
+        return self.decided_at is None
+
+
 class Membership(PublicModel):
     """A person in a provider's team."""
 
@@ -183,23 +232,41 @@ class Membership(PublicModel):
 
 
 class VerificationDocument(PublicModel):
-    """A paper handed in with the application. Checking it names who looked, when, and until when it is good."""
+    """A paper of a provider, or of one person who works there. Its check names who looked, when, and until when.
+
+    ``expires_at`` is the midnight after ``valid_until`` at the provider's place. ``expired_at`` is set when that has
+    come; from then on the paper carries nothing any more.
+    """
 
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="documents")
+    resource = models.ForeignKey(
+        "providers.Resource", on_delete=models.PROTECT, null=True, blank=True, related_name="documents"
+    )
     kind = models.CharField(max_length=20, choices=DocumentKind)
     file = models.FileField(upload_to="documents/")
     note = models.CharField(max_length=300, blank=True)
     valid_until = models.DateField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expired_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # How many days before its end the last reminder was: 30, 7 or 1.
+    reminded_days = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
     checked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", editable=False
     )
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    check_note = models.CharField(max_length=300, blank=True, db_default="")
     is_accepted = models.BooleanField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("kind", "-created_at")
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(kind__in=DocumentKind.values), name="document_kind_known"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["expires_at"], name="document_expiring", condition=Q(is_accepted=True, expired_at__isnull=True)
+            ),
+            models.Index(fields=["created_at"], name="document_queue", condition=Q(is_accepted__isnull=True)),
         ]
 
     def __str__(self) -> str:
@@ -214,8 +281,16 @@ class VerificationDocument(PublicModel):
     def check_state(self) -> str:
         if self.is_waiting:
             return "waiting"
+        if self.is_accepted and self.expired_at is not None:
+            return "expired"
         return "accepted" if self.is_accepted else "refused"
 
     @property
     def check_label(self) -> str:
-        return {"waiting": "Waiting to be checked", "accepted": "Checked", "refused": "Not accepted"}[self.check_state]
+        labels = {
+            "waiting": "Waiting to be checked",
+            "accepted": "Checked",
+            "refused": "Not accepted",
+            "expired": "Has run out",
+        }
+        return labels[self.check_state]

@@ -79,6 +79,8 @@ class Service(PublicModel):
         default=20, db_default=20, validators=[MinValueValidator(1), MaxValueValidator(99)]
     )
     is_active = models.BooleanField(default=True)
+    # Kinds of papers that ran out or are missing, and so switched it off by themselves.
+    paused_for = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
 
     objects = ServiceQuerySet.as_manager()
 

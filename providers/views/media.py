@@ -4,10 +4,13 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET
 
+from petplace.http import SignedInRequest
 from petplace.uploads import private_response
-from providers import permissions
+from providers.domain import documents
 from providers.models import Provider, ProviderPhoto, VerificationDocument
 
 PUBLIC = "public, max-age=86400"
@@ -32,9 +35,24 @@ def photo(request: HttpRequest, uid: UUID) -> HttpResponse:
 
 
 @login_required
-def document(request: HttpRequest, uid: UUID) -> HttpResponse:
-    """Serve a paper to the managers who handed it in and to the platform's staff."""
+def document(request: SignedInRequest, uid: UUID) -> HttpResponse:
+    """Lead a manager or staff to the paper by an address that lives for five minutes and for this person alone."""
     found = get_object_or_404(VerificationDocument.objects.select_related("provider"), uid=uid)
-    if not (permissions.can_review(request.user) or permissions.can_manage(request.user, found.provider)):
+    if not documents.may_see(found, request.user):
         raise Http404
-    return private_response(found.file, filename=f"{found.provider.slug} {found.kind}")
+    token = documents.link_token(found, user=request.user, needs_session=True)
+    response = redirect("provider:document_open", token)
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_GET
+def open_document(request: HttpRequest, token: str) -> HttpResponse:
+    """Serve the paper behind a signed address. Who looks is written down; an old or foreign address leads nowhere."""
+    visitor = request.user if request.user.is_authenticated else None
+    found = documents.open_link(token, visitor=visitor, now=timezone.now())
+    if found is None:
+        raise Http404
+    response = private_response(found.file, filename=f"{found.provider.slug} {found.kind}")
+    response["Referrer-Policy"] = "no-referrer"
+    return response

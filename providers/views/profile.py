@@ -9,9 +9,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from petplace.errors import DomainError
-from providers.domain import applications, documents
+from providers.choices import ResourceKind
+from providers.domain import applications, checks, documents
 from providers.forms.profile import DocumentForm, PhotoForm, ProfileForm
-from providers.models import Provider
+from providers.models import Provider, Resource
 from providers.states import TRANSITIONS
 from providers.views.access import TeamRequest, manager_page
 
@@ -69,14 +70,21 @@ def remove_photo(request: TeamRequest, provider: Provider, uid: UUID) -> HttpRes
 def papers(request: TeamRequest, provider: Provider) -> HttpResponse:
     """Show the papers, what is missing, how the application stands; take another paper."""
     now = timezone.now()
-    form = DocumentForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid() and form.run(documents.add, provider, now=now, **form.cleaned_data):
+    people = Resource.objects.filter(branch__provider=provider, kind=ResourceKind.PERSON).order_by("name", "pk")
+    form = DocumentForm(request.POST or None, request.FILES or None, people=people)
+    if (
+        request.method == "POST"
+        and form.is_valid()
+        and form.run(documents.add, provider, by=request.user, now=now, **form.cleaned_data)
+    ):
         messages.success(request, "The document is handed in.")
         return redirect("provider:documents", provider.slug)
     context = {
         "provider": provider,
         "form": form,
-        "documents": provider.documents.all(),
+        "documents": provider.documents.select_related("resource"),
+        "checklist": checks.checklist(provider),
+        "open_edits": provider.edits.filter(decided_at__isnull=True),
         "missing": applications.missing_documents(provider, now=now),
         "events": provider.events.all(),
         "can_submit": provider.state in TRANSITIONS["submit"][0],

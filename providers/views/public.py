@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,17 +19,12 @@ from bookings.views import days
 from payments.domain import rates as shares
 from petplace.money import format_money
 from pets.choices import Species
-from providers.choices import AppointmentPolicy, DocumentKind, StayPolicy
+from providers import badges
+from providers.choices import AppointmentPolicy, StayPolicy
 from providers.models import AddOn, Provider, Service
 
 REVIEWS_SHOWN = 10
 CIRCLE_M = 1100  # the true place lies inside this circle around the approximate one
-BADGES = {
-    DocumentKind.IDENTITY: "Identity checked",
-    DocumentKind.BACKGROUND_CHECK: "Background checked",
-    DocumentKind.INSURANCE: "Insurance checked",
-    DocumentKind.LICENCE: "License checked",
-}
 
 
 @require_GET
@@ -47,7 +42,7 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "provider": provider,
         "is_preview": not provider.is_public,
-        "badges": _badges(provider, now.date()),
+        "badges": provider.badges(now),
         "photos": provider.photos.all(),
         "cards": [_card(one, wish, pricing.of_unit(one, rates[one.pk]).total) for one in services],
         "policies": _policies(provider, services),
@@ -62,6 +57,12 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
         if provider.is_public:
             context |= _times(request, wish.service, wish, now=now)
     return render(request, "providers/public/detail.html", context)
+
+
+@require_GET
+def trust(request: HttpRequest) -> HttpResponse:
+    """Publish the rules of all badges."""
+    return render(request, "pages/trust.html", {"checks": badges.CHECKS, "figures": badges.FIGURES})
 
 
 @dataclass(frozen=True)
@@ -151,19 +152,6 @@ def _card(service: Service, wish: Wish, amount: int) -> dict[str, Any]:
         "facts": facts,
         "href": wish.times_url(service),
     }
-
-
-def _badges(provider: Provider, today: date) -> list[dict[str, Any]]:
-    """Return what was checked, when, and until when it is good."""
-    found = provider.documents.filter(is_accepted=True, kind__in=BADGES).order_by("kind", "-checked_at")
-    badges: dict[str, dict[str, Any]] = {}
-    for paper in found:
-        if paper.valid_until is None or paper.valid_until >= today:
-            badges.setdefault(
-                paper.kind,
-                {"label": BADGES[DocumentKind(paper.kind)], "on": paper.checked_at, "until": paper.valid_until},
-            )
-    return list(badges.values())
 
 
 def _places(services: Iterable[Service]) -> list[dict[str, Any]]:

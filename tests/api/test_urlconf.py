@@ -17,6 +17,8 @@ PUBLIC = {
     "how_it_works",
     "terms",
     "privacy",
+    "trust",
+    "provider:document_open",  # the signed address is the key, for five minutes and one person
     "search",
     "search_places",
     "provider_detail",
@@ -61,6 +63,7 @@ PUBLIC = {
     "socialaccount_signup",
 }
 SIGNED_IN = {
+    "bookings:incident",
     "account_reauthenticate",
     "account_email",
     "account_change_password",

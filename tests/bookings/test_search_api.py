@@ -52,6 +52,7 @@ def test_result_has_what_clients_rely_on(client: Any) -> None:
             "kind": "sitter",
             "rating": None,
             "review_count": 0,
+            "badges": [],
             "price": {"amount": 3200, "currency": "EUR"},
             "start": "2026-11-24T16:00:00Z",
             "end": "2026-11-24T16:30:00Z",

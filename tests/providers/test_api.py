@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -135,15 +136,17 @@ def test_badges_are_checked_papers_that_are_still_good(api, provider, manager):
     now = timezone.now()
     for kind, until, is_accepted in (
         ("insurance", date(2090, 1, 1), True),
-        ("licence", now.date(), True),
+        ("licence", now.date() + timedelta(days=1), True),
         ("identity", None, False),
     ):
-        VerificationDocument.objects.create(
-            provider=provider, kind=kind, file="x.pdf", valid_until=until, is_accepted=is_accepted, checked_at=now
-        )
-    VerificationDocument.objects.filter(kind="licence").update(valid_until=now.date() - timedelta(days=1))
+        paper = documents.add(provider, kind=kind, file=ContentFile(b"%PDF-1.4", name="x.pdf"), now=now)
+        documents.check(paper, by=manager, is_accepted=is_accepted, valid_until=until, now=now)
+    [licence] = VerificationDocument.objects.filter(kind="licence")
+    documents.check(licence, by=manager, is_accepted=False, now=now)
     [badge] = api.get(at(provider)).json()["badges"]
-    assert (badge["kind"], badge["label"], badge["valid_until"]) == ("insurance", "Insurance", "2090-01-01")
+    assert (badge["kind"], badge["label"], badge["valid_until"]) == ("insurance", "Insured", "2090-01-01")
+    assert "valid until Jan 1, 2090" in badge["facts"]
+    assert "policy" in badge["rule"]
 
 
 def test_the_profile_is_changed_by_managers(api, provider, worker):

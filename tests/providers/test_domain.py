@@ -197,7 +197,7 @@ def test_approval_accepts_the_documents_that_were_seen(settings):
     approved = applications.approve(provider, by=staff, now=NOW, seen={seen.uid, late.uid})
     assert approved.approved_at == NOW
     assert {(one.is_accepted, one.checked_by) for one in provider.documents.all()} == {(True, staff)}
-    assert [one.kind for one in approved.badges(NOW.date())] == ["identity", "insurance"]
+    assert [one.kind for one in approved.badges(NOW)] == ["identity", "insurance"]
 
 
 def test_how_much_may_be_handed_in(monkeypatch):

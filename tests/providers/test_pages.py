@@ -325,7 +325,7 @@ def test_papers_are_seen_by_managers_and_reviewers_only(client, manager, provide
     assert "New one" in client.get(url("documents", provider)).content.decode()
     for user, expected in ((manager, 200), (StaffFactory(), 200), (staff, 404), (UserFactory(), 404)):
         client.force_login(user)
-        response = client.get(path)
+        response = client.get(path, follow=True)
         assert response.status_code == expected
         if expected == 200:
             assert response.headers["Cache-Control"] == "private, no-store"

@@ -1,5 +1,6 @@
 """What is asked of the search, and what it answers."""
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from decimal import Decimal
@@ -7,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from bookings.domain import slots
+from providers.badges import Badge, earned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,8 @@ class Result:
     rating_sum: int
     review_count: int
     avatar: str
+    checked: str  # JSON, as the driver hands it over
+    figures: str
     branch_uid: UUID
     branch_name: str
     city: str
@@ -84,6 +88,10 @@ class Result:
     @property
     def rating(self) -> float | None:
         return round(self.rating_sum / self.review_count, 2) if self.review_count else None
+
+    def badges(self, now: datetime) -> list[Badge]:
+        """Return the badges that the provider has now, with their rules and figures."""
+        return earned(json.loads(self.checked), json.loads(self.figures), now=now)
 
     @property
     def zone(self) -> ZoneInfo:

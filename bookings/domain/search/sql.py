@@ -31,6 +31,8 @@ SELECTED = {
     "rating_sum": "provider.rating_sum",
     "review_count": "provider.review_count",
     "avatar": "provider.avatar",
+    "checked": "provider.checked",
+    "figures": "provider.figures",
     "branch_uid": "branch.uid",
     "branch_name": "branch.name",
     "city": "branch.city",
