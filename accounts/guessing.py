@@ -93,7 +93,7 @@ def remember(request: HttpRequest, response: HttpResponseBase, user: User) -> No
         secret = get_random_string(LENGTH)
     label = label_of(request)
     devices.signed_in(user, digest=devices.digest_of(secret, label), label=label, now=timezone.now())
-    response.set_cookie(  # type: ignore[attr-defined]
+    response.set_cookie(
         COOKIE,
         secret,
         max_age=devices.KEPT,

@@ -8,7 +8,7 @@ from messaging.choices import PhoneState
 from messaging.models import ContactSettings
 
 
-class ContactForm(forms.ModelForm): # not subscriptable when it runs
+class ContactForm(forms.ModelForm):  # not subscriptable when it runs
     """Quiet hours and the switch for text messages."""
 
     class Meta:

@@ -66,9 +66,7 @@ class ReportAdmin(admin.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Report | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or obj.is_open)
 
-    def get_form(
-        self, request: HttpRequest, obj: Report | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
+    def get_form(self, request: HttpRequest, obj: Report | None = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is not None and obj.is_open:
             return ReportForm
         return super().get_form(request, obj, change=change, **kwargs)

@@ -40,7 +40,7 @@ class _Common:
         return self.params_class.read(self.request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)
         if settings.REQUIRE_MFA and not self.is_before_second_factor and request.user.is_authenticated:
             second_factor.demand_of_staff(request.user, now=timezone.now())
 
