@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def model() -> Booking:
-    return make_booking(make_service(make_branch(make_provider())))
+    return make_booking(make_service(make_branch(make_provider()), is_instant=True))
 
 
 def another(model: Booking, *steps: tuple[str, str, str, str, timedelta], days: int = 10, owner: Any = None) -> Booking:
