@@ -51,4 +51,5 @@ def refresh(provider: Provider) -> None:
                 "expires_at": paper.expires_at.isoformat() if paper.expires_at else None,
             },
         )
-    Provider.objects.filter(pk=provider.pk).update(checked=list(papers.values()))
+    provider.checked = list(papers.values())
+    Provider.objects.filter(pk=provider.pk).update(checked=provider.checked)

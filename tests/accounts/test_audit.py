@@ -115,8 +115,8 @@ def test_decisions_about_a_provider(staff: User) -> None:
     checked = _last("check_document")
     assert (checked.target_uid, checked.before, checked.after) == (
         str(document.uid),
-        {"accepted": None},
-        {"accepted": True, "kind": "licence", "provider": str(provider.uid)},
+        {"accepted": None, "valid_until": None},
+        {"accepted": True, "valid_until": None, "kind": "licence", "provider": str(provider.uid)},
     )
     assert _last("reject_provider").reason == "No"
 
