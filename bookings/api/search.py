@@ -112,7 +112,7 @@ class FoundBadgeAnswer(StrictSerializer):
     """``facts`` says what earned it; the rules stand at ``/trust/`` and with the provider."""
 
     kind = serializers.ChoiceField(sorted(RULES))
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     facts = serializers.CharField()
 
 

@@ -6,6 +6,7 @@ minutes for those whose bookings had an event. Reservations know nothing of it.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
@@ -113,7 +114,7 @@ def refresh_changed(now: datetime) -> int:
 
 
 def _refresh(ids: Sequence[int], now: datetime) -> None:
-    parameters = {
+    parameters: dict[str, Any] = {
         "ids": list(ids),
         "since": now - WINDOW,
         "now": now,

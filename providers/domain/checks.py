@@ -122,8 +122,8 @@ def enforce(provider: Provider, *, now: datetime, is_strict: bool = False) -> No
     if provider.state not in (ProviderState.APPROVED, ProviderState.SUSPENDED):
         papers.refresh(provider)
         return
-    have = set(papers.good(provider).values_list("kind", "resource_id"))
-    lost = set(
+    have: set[tuple[str, int | None]] = set(papers.good(provider).values_list("kind", "resource_id"))
+    lost: set[tuple[str, int | None]] = set(
         VerificationDocument.objects.filter(provider=provider)
         .filter(Q(is_accepted=False) | Q(expired_at__isnull=False))
         .values_list("kind", "resource_id")
@@ -200,7 +200,8 @@ def recheck(row: Service | Resource) -> None:
         needed = settings.REQUIRED_OF_STAFF.get(provider.kind, []) if row.kind == ResourceKind.PERSON else []
     if provider.approved_at is None or not (needed or row.paused_for):
         return
-    have = set(papers.good(provider).filter(resource_id=of).values_list("kind", flat=True))
+    whose = Q(resource__isnull=True) if of is None else Q(resource_id=of)
+    have = set(papers.good(provider).filter(whose).values_list("kind", flat=True))
     missing = [kind for kind in needed if kind not in have]
     _switch(row, missing, is_off=bool(missing))
 

@@ -47,6 +47,7 @@ listeners: list[Any] = []
 def _put_back(edit: ProfileEdit, provider: Provider, *, now: datetime) -> bool:
     """Write ``before`` over ``after``, unless something else stands there by now. It is no edit of its own."""
     if edit.field == Field.ADDRESS:
+        assert edit.target_uid is not None
         branch = Branch.objects.select_for_update(no_key=True).filter(uid=edit.target_uid, provider=provider).first()
         if branch is None or any(getattr(branch, name) != value for name, value in edit.after.items()):
             return False
