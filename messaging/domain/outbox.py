@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
@@ -236,26 +237,25 @@ def _mine(delivery: Delivery) -> QuerySet[Delivery]:
 
 def _drop_useless(now: datetime) -> int:
     rows = _free(now).filter(channel__in=ORDER, notification__useless_after__lte=now)
-    return _set_all(rows, DeliveryState.LATE, TOO_LATE)
+    return _set_all(rows, state=DeliveryState.LATE, last_error=TOO_LATE)
 
 
 def _skip_all(channel: Channel, now: datetime) -> int:
-    return _set_all(_free(now).filter(channel=channel), DeliveryState.SKIPPED, NO_CREDENTIALS)
+    rows = _free(now).filter(channel=channel)
+    return _set_all(rows, state=DeliveryState.SKIPPED, last_error=NO_CREDENTIALS)
 
 
-def _set_all(rows: QuerySet[Delivery], state: DeliveryState, why: str) -> int:
+def _set_all(rows: QuerySet[Delivery], **changes: Any) -> int:
+    """Write ``changes`` to all of ``rows`` that nobody else has in hand."""
     ids = rows.select_for_update(skip_locked=True, of=("self",)).values("pk")
     with transaction.atomic():
-        return Delivery.objects.filter(pk__in=ids).update(state=state, last_error=why)
+        return Delivery.objects.filter(pk__in=ids).update(**changes)
 
 
 def _deliver_in_app(now: datetime) -> int:
     """In the app a notification is seen from its due time on; the row only says so."""
-    ids = _free(now).filter(channel=Channel.IN_APP).select_for_update(skip_locked=True, of=("self",)).values("pk")
-    with transaction.atomic():
-        return Delivery.objects.filter(pk__in=ids).update(
-            state=DeliveryState.SENT, sent_at=now, attempts=F("attempts") + 1, last_error=""
-        )
+    rows = _free(now).filter(channel=Channel.IN_APP)
+    return _set_all(rows, state=DeliveryState.SENT, sent_at=now, attempts=F("attempts") + 1, last_error="")
 
 
 @transaction.atomic
@@ -307,14 +307,18 @@ def _hand_over(delivery: Delivery, walk: Pass) -> bool:
 def _mark_sent(delivery: Delivery, receipt: Receipt, walk: Pass) -> None:
     """Record it, also where it was taken back while it was under way: it did go out. A second mark changes nothing."""
     done = Delivery.objects.filter(pk=delivery.pk).exclude(state__in=[*LEFT, DeliveryState.OUTBOX])
-    reached = [*delivery.reached, *(one for one in receipt.reached if one not in delivery.reached)]
     if receipt.is_kept:
         walk.outcome.kept += done.update(state=DeliveryState.OUTBOX, leased_until=None, last_error="")
     else:
         walk.outcome.sent += done.update(
             state=DeliveryState.SENT, sent_at=walk.now, leased_until=None, last_error="", ref=receipt.ref[:200],
-            reached=reached,
+            reached=_all_reached(delivery, receipt.reached),
         )  # fmt: skip
+
+
+def _all_reached(delivery: Delivery, reached: Sequence[str]) -> list[str]:
+    """Return the devices of all tries, each once."""
+    return list(dict.fromkeys([*delivery.reached, *reached]))
 
 
 def _put_away(delivery: Delivery, state: DeliveryState, why: str, walk: Pass) -> None:
@@ -346,7 +350,7 @@ def _note_failure(delivery: Delivery, error: Exception, walk: Pass) -> None:
         outages=delivery.outages + is_away,
         leased_until=None,
         last_error=why,
-        reached=[*delivery.reached, *(one for one in reached if one not in delivery.reached)],
+        reached=_all_reached(delivery, reached),
     )
     if is_dead:
         outcome.dead += 1
