@@ -136,7 +136,7 @@ class RefuseBadBytesMiddleware(GuardMiddleware):
     def before(self, request: HttpRequest) -> HttpResponseBase | None:
         if _is_clean(request.path) and _is_clean_query(request.META.get("QUERY_STRING", "")):
             return None
-        return _problem(
+        return problem(
             request,
             status=400,
             code="bad_request",
@@ -176,7 +176,7 @@ class DatabaseAwayMiddleware(GuardMiddleware):
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Be the URLconf's ``handler400``: what Django itself refuses, such as a host that is not ours."""
-    return _problem(
+    return problem(
         request,
         status=400,
         code="bad_request",
@@ -191,7 +191,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     if error is not None and is_database_away(error):
         return database_away_answer(request, error)
-    return _problem(
+    return problem(
         request,
         status=500,
         code="internal_error",
@@ -204,7 +204,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def database_away_answer(request: HttpRequest, error: BaseException) -> HttpResponse:
     logger.warning("Database away, answered 503 to %s %s: %s", request.method, request.path, _first_line(error))
     close_broken_connections()
-    answer = _problem(
+    answer = problem(
         request,
         status=503,
         code="service_unavailable",
@@ -238,7 +238,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0]
 
 
-def _problem(request: HttpRequest, *, status: int, code: str, title: str, detail: str, template: str) -> HttpResponse:
+def problem(request: HttpRequest, *, status: int, code: str, title: str, detail: str, template: str) -> HttpResponse:
     """Answer problem+json under the API, else a page that needs no database, no session and no user."""
     if request.path.startswith("/api/"):
         body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}

@@ -16,14 +16,15 @@ from typing import Any
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.signals import request_started
-from django.http import HttpResponseBase, JsonResponse
+from django.http import HttpResponseBase
 from django.urls import set_script_prefix
+
+from petplace.middleware import RETRY_AFTER, problem
 
 logger = logging.getLogger(__name__)
 
 THREADS = 8
 LONGEST_QUEUE = 5.0  # seconds; who waits longer for a thread is told to come again
-RETRY_AFTER = 2
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -60,7 +61,7 @@ class ThreadedHandler(ASGIHandler):
             await asyncio.wait_for(self.free.acquire(), LONGEST_QUEUE)
         except TimeoutError:
             logger.warning("No thread was free for %s in %s s.", request.path, LONGEST_QUEUE)
-            return _come_again()
+            return await asyncio.to_thread(_come_again, request)
         try:
             context = contextvars.copy_context()  # so that nothing that is set for a request stays in its thread
             loop = asyncio.get_running_loop()
@@ -94,14 +95,14 @@ class ThreadedHandler(ASGIHandler):
             sending.result()
 
 
-def _come_again() -> HttpResponseBase:
-    body = {
-        "type": "about:blank",
-        "title": "Service unavailable",
-        "status": 503,
-        "detail": "The site is busy. Please try again in a moment.",
-        "code": "busy",
-    }
-    return JsonResponse(
-        body, status=503, content_type="application/problem+json", headers={"Retry-After": str(RETRY_AFTER)}
+def _come_again(request: ASGIRequest) -> HttpResponseBase:
+    answer = problem(
+        request,
+        status=503,
+        code="busy",
+        title="Service unavailable",
+        detail="The site is busy. Please try again in a moment.",
+        template="503.html",
     )
+    answer["Retry-After"] = str(RETRY_AFTER)
+    return answer

@@ -121,14 +121,16 @@ def test_who_finds_no_thread_in_time_is_told_to_come_again(monkeypatch):
         application = handler(respond, threads=1)
         first = asyncio.ensure_future(get(application))
         await asyncio.sleep(0.01)
-        second = await get(application)
+        second, page = await get(application, "/api/v1/pets/"), await get(application)
         done.set()
-        return await first, second
+        return await first, second, page
 
-    first, (status, headers, body) = asyncio.run(crowd())
+    first, (status, headers, body), page = asyncio.run(crowd())
     assert first[0] == 200
     assert (status, headers[b"Retry-After"]) == (503, b"2")
     assert b'"code": "busy"' in body
+    assert (page[0], page[1][b"Retry-After"]) == (503, b"2")
+    assert page[2].startswith(b"<!DOCTYPE html>")
 
 
 def test_a_client_that_leaves_while_it_sends_is_forgotten():
