@@ -173,6 +173,7 @@ register(
     """SELECT b.reference, b.state, n.due_at FROM messaging_notification n
        JOIN bookings_booking b ON n.topic = 'booking:' || b.uid
        WHERE n.kind = 'team_nudge' AND n.cancelled_at IS NULL AND n.due_at > now()
+         AND n.due_at > (SELECT max(e.at) FROM bookings_bookingevent e WHERE e.booking_id = b.id)
          AND (b.state <> 'pending' OR n.useless_after <> b.due_at)""",
 )
 register(

@@ -12,8 +12,9 @@ from tests.faults.world import Answer, Owner, Site
 pytestmark = pytest.mark.fault
 
 BOOKINGS = 50 if IS_FULL else 8
-# The bound of a hang, not a measure of speed: without it such a request waited more than 45 s.
-ANSWERED_WITHIN = 2.0
+# The bound of a hang, not a measure of speed: without it such a request waited more than 45 s. A machine that runs
+# other tests at the same time is forgiven a slow answer.
+ANSWERED_WITHIN = 2.0 if IS_FULL else 15.0
 
 
 @pytest.fixture

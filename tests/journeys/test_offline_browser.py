@@ -2,7 +2,8 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -107,6 +108,23 @@ def test_next_person_does_not_see_what_the_last_one_kept(
     assert booking.service.branch.address not in page.content()
 
 
+def shown_on(page: Page) -> list[dict[str, Any]]:
+    """Return the notifications the browser shows now."""
+    return page.evaluate(
+        """async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((one) => ({
+            title: one.title, body: one.body, data: one.data, actions: one.actions.map((action) => action.title),
+        }))"""
+    )
+
+
+def wait_for(page: Page, is_so: Callable[[], bool]) -> None:
+    """Wait while the browser works on it; its events come only while the page is asked to wait."""
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)
+
+
 def test_push_is_shown_with_its_links(context: BrowserContext, booking: Booking, live_server: Any) -> None:
     context.grant_permissions(["notifications"], origin=live_server.url)
     page = sign_in(context, booking.owner, live_server.url)
@@ -117,7 +135,7 @@ def test_push_is_shown_with_its_links(context: BrowserContext, booking: Booking,
         lambda event: registrations.extend(one["registrationId"] for one in event["registrations"]),
     )
     line.send("ServiceWorker.enable")
-    page.wait_for_timeout(100)
+    wait_for(page, lambda: bool(registrations))
     said = {
         "title": "Confirmed",
         "body": "Rex is coming.",
@@ -128,17 +146,14 @@ def test_push_is_shown_with_its_links(context: BrowserContext, booking: Booking,
             {"title": "Trap", "url": "https://x.test/"},
         ],
     }
-    for data in (json.dumps(said), json.dumps(said | {"body": "Rex comes later."}), "not JSON"):
+    messages = (json.dumps(said), json.dumps(said | {"body": "Rex comes later."}), "not JSON")
+    for data, body in zip(messages, ("Rex is coming.", "Rex comes later.", "not JSON"), strict=True):
         line.send(
             "ServiceWorker.deliverPushMessage",
             {"origin": live_server.url, "registrationId": registrations[-1], "data": data},
         )
-    page.wait_for_function("async () => (await (await navigator.serviceWorker.ready).getNotifications()).length === 2")
-    shown = page.evaluate(
-        """async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((one) => ({
-            title: one.title, body: one.body, data: one.data, actions: one.actions.map((action) => action.title),
-        }))"""
-    )
+        wait_for(page, lambda body=body: body in [one["body"] for one in shown_on(page)])
+    shown = shown_on(page)
 
     found = next(one for one in shown if one["title"] == "Confirmed")
     assert found["body"] == "Rex comes later."  # the newer one took the place of the older
@@ -146,6 +161,7 @@ def test_push_is_shown_with_its_links(context: BrowserContext, booking: Booking,
     assert found["data"]["url"] == said["url"]
     assert found["data"]["actions"] == [f"{live_server.url}/cancel", live_server.url]  # nothing leads elsewhere
     assert next(one for one in shown if one["title"] == "Pet Place")["body"] == "not JSON"
+    assert len(shown) == 2
 
 
 # Chromium without a network has no push service: this one stands in for it, and nothing else is replaced.

@@ -184,7 +184,10 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Streams]:
     while not server.started:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    listening = server.servers[0].sockets[0]
+    # Systems differ in how much they keep for a reader that does not read; accepted connections inherit this.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+    port = listening.getsockname()[1]
     try:
         yield Streams(port, application.hub)
     finally:

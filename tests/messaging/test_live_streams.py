@@ -252,7 +252,7 @@ def test_slow_reader_is_dropped_and_resumes(streams: Streams, ann: User, monkeyp
             live.emit([ann.pk], "badge", {"number": number, "text": text})
         live.emit([other.pk], "badge", {"number": 1})
         assert numbers(witness.take(1)) == [1]  # nobody waits for the slow one
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while streams.hub.count() == 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         assert streams.hub.count() == 1
@@ -342,10 +342,10 @@ def test_stream_ends_with_its_token(
 ) -> None:
     from rest_framework_simplejwt.tokens import AccessToken
 
-    monkeypatch.setattr(AccessToken, "lifetime", timedelta(seconds=1))
+    monkeypatch.setattr(AccessToken, "lifetime", timedelta(seconds=3))
     with streams.open_by_token(token_of(ann, timezone.now())) as reader:
         reader.place()
-        assert reader.ends_within(4)
+        assert reader.ends_within(20)
 
 
 def test_strangers_get_no_stream(streams: Streams) -> None:
