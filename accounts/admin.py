@@ -17,6 +17,8 @@ from accounts.domain import closing, credentials, rights
 from accounts.forms import AdminPasswordForm
 from accounts.models import AuditAction, AuditEntry, TokenFamily, User
 from petplace.errors import DomainError
+from petplace.roles import Right, may
+from petplace.staff_admin import ByRight
 
 # One door for everybody: the same limits, the same second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -31,7 +33,7 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(ByRight, DjangoUserAdmin):
     change_password_form = AdminPasswordForm
     list_display = ("email", "full_name", "is_active", "is_staff", "date_joined", "last_login")
     list_filter = ("is_active", "is_staff", "is_demo")
@@ -58,9 +60,13 @@ class UserAdmin(DjangoUserAdmin):
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "full_name", "password1", "password2")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Rights are given by superusers; a new account needs its address."""
+        """Roles are given by who has that right, more by superusers alone; a new account needs its address."""
         fields: list[str] = [name for name in self.readonly_fields if obj is not None or name != "email"]
-        return fields if request.user.is_superuser else [*fields, *RIGHTS]
+        if request.user.is_superuser:
+            return fields
+        if not may(request.user, Right.ROLES):
+            return [*fields, *RIGHTS]
+        return [*fields, "is_superuser", "user_permissions"]
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
@@ -70,27 +76,27 @@ class UserAdmin(DjangoUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False  # accounts are closed, not deleted: bookings and invoices name them
 
-    @admin.action(description="Ban: sign out everywhere and let in no more", permissions=["change"])
+    @admin.action(description="Ban: sign out everywhere and let in no more", permissions=[Right.PEOPLE])
     def ban(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in self._others(request, queryset.filter(is_active=True)):
             credentials.block(user, by=staff_of(request), now=timezone.now())
             messages.success(request, f"{user} is banned.")
 
-    @admin.action(description="Let in again", permissions=["change"])
+    @admin.action(description="Let in again", permissions=[Right.PEOPLE])
     def allow(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in self._others(request, queryset.filter(is_active=False, closed_at__isnull=True)):
             credentials.unblock(user, by=staff_of(request), now=timezone.now())
             messages.success(request, f"{user} may sign in again.")
 
     @admin.action(
-        description="Take the second factor away (lost, and shown who it is), and sign out", permissions=["change"]
+        description="Take the second factor away (lost, and shown who it is), and sign out", permissions=[Right.PEOPLE]
     )
     def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in self._others(request, queryset.filter(closed_at__isnull=True)):
             credentials.reset_second_factor(user, by=staff_of(request), now=timezone.now())
             messages.success(request, f"{user} signs in with the password alone.")
 
-    @admin.action(description="Close the account for good (anonymises)", permissions=["change"])
+    @admin.action(description="Close the account for good (anonymises)", permissions=[Right.PEOPLE])
     def close_accounts(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in self._others(request, queryset.filter(closed_at__isnull=True)):
             try:

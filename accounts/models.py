@@ -12,6 +12,7 @@ from phonenumber_field.modelfields import PhoneNumberField
 
 from accounts.audit import AuditAction, AuditEntry
 from accounts.validators import validate_time_zone
+from petplace.roles import Right, groups_with
 
 __all__ = ["AuditAction", "AuditEntry", "TokenFamily", "TokenFamilyQuerySet", "User", "UserManager"]
 
@@ -25,6 +26,11 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def who_may(self, right: Right) -> models.QuerySet["User"]:
+        """Return the staff of the platform with ``right``, the longest with us first."""
+        in_role = models.Q(is_superuser=True) | models.Q(groups__name__in=groups_with(right))
+        return self.filter(in_role, is_staff=True, is_active=True).distinct().order_by("pk")
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:

@@ -18,11 +18,13 @@ from bookings.models.incident import Severity
 from petplace.errors import DomainError
 from petplace.http import SignedInRequest
 from petplace.money import format_money
+from petplace.roles import Right, may
+from petplace.staff_admin import ByRight
 from petplace.templatetags.ui import local_range_text
 from providers.forms.base import MoneyField
 
 
-class ReadOnly:
+class ReadOnly(ByRight):
     """Nothing here is typed in: rows are written by what people and the system do."""
 
     def has_add_permission(self, request: SignedInRequest, obj: Any = None) -> bool:
@@ -88,18 +90,16 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):
     def pet_names(self, booking: Booking) -> str:
         return ", ".join(pet.name for pet in booking.pets.all())
 
-    def has_steps_permission(self, request: SignedInRequest) -> bool:
-        """Who may end bookings: the right to change them, although no field can be typed into."""
-        return request.user.has_perm("bookings.change_booking")
-
-    @admin.action(description="Cancel, everything is given back", permissions=["steps"])
+    @admin.action(description="Cancel, everything is given back", permissions=[Right.BOOKINGS])
     def cancel(self, request: SignedInRequest, chosen: "QuerySet[Booking]") -> None:
         def act(booking: Booking, now: datetime) -> None:
             lifecycle.cancel(booking, by=request.user, reason="Cancelled by Pet Place.", now=now)
 
         self._each(request, chosen, act, "cancelled")
 
-    @admin.action(description="Complete visits whose end is two days past, as the system does", permissions=["steps"])
+    @admin.action(
+        description="Complete visits whose end is two days past, as the system does", permissions=[Right.BOOKINGS]
+    )
     def complete(self, request: SignedInRequest, chosen: "QuerySet[Booking]") -> None:
         def act(booking: Booking, now: datetime) -> None:
             lifecycle.complete(booking, by=None, now=now)
@@ -126,14 +126,18 @@ class BookingAdmin(ReadOnly, admin.ModelAdmin):
             self.message_user(request, f"{count} {done}.", messages.SUCCESS)
 
 
-class ComplaintForm(forms.ModelForm):
-    """What Pet Place answers, and what it gives back of what was paid online. Saving closes the complaint."""
+class AnswerForm(forms.ModelForm):
+    """What Pet Place answers. Saving closes the complaint."""
 
     answer = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 4}), help_text="The owner reads it.")
 
     class Meta:
         model = Complaint
         fields = ("answer",)
+
+
+class ComplaintForm(AnswerForm):
+    """The answer, and what is given back of what was paid online: for who may refund."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -173,11 +177,14 @@ class ComplaintAdmin(admin.ModelAdmin):
 
     def get_fields(self, request: SignedInRequest, obj: Complaint | None = None) -> Any:
         if obj is not None and obj.is_open:
-            return (*self.readonly_fields, "answer", "refund")
+            fields = (*self.readonly_fields, "answer")
+            return (*fields, "refund") if may(request.user, Right.REFUNDS) else fields
         return (*self.readonly_fields, "answer", "given_back", "closed_at", "closed_by")
 
     def get_form(self, request: SignedInRequest, obj: Complaint | None = None, **kwargs: Any) -> Any:
-        return ComplaintForm if obj is not None and obj.is_open else super().get_form(request, obj, **kwargs)
+        if obj is None or not obj.is_open:
+            return super().get_form(request, obj, **kwargs)
+        return ComplaintForm if may(request.user, Right.REFUNDS) else AnswerForm
 
     @admin.display(description="Waits for")
     def waits(self, complaint: Complaint) -> str:
@@ -193,7 +200,7 @@ class ComplaintAdmin(admin.ModelAdmin):
                 obj,
                 by=request.user,
                 answer=form.cleaned_data["answer"],
-                refund_amount=form.cleaned_data["refund"],
+                refund_amount=form.cleaned_data.get("refund", 0),
                 now=timezone.now(),
             )
         except DomainError as error:
@@ -211,7 +218,7 @@ class IncidentForm(forms.ModelForm):
     """The next step: who looks at it, how severe it is, what was found out. A resolution closes it."""
 
     severity = forms.TypedChoiceField(choices=Severity.choices, coerce=int)
-    assigned_to = forms.ModelChoiceField(User.objects.filter(is_staff=True, is_active=True), required=False)
+    assigned_to = forms.ModelChoiceField(User.objects.none(), required=False)
     note = forms.CharField(
         max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="Only staff read it."
     )
@@ -225,6 +232,10 @@ class IncidentForm(forms.ModelForm):
     class Meta:
         model = Incident
         fields = ("severity", "assigned_to", "resolution")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["assigned_to"].queryset = User.objects.who_may(Right.COMPLAINTS)
 
 
 class NewIncidentForm(forms.ModelForm):

@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.models import User
 from bookings.models import Booking
 from bookings.states import Action, BookingState, Side, sources
+from petplace.roles import Right, may
 from providers.models import Membership
 
 # How long before the start a visit can be started.
@@ -32,9 +33,15 @@ def sides_of(user: User | AnonymousUser, booking: Booking, *, teams: frozenset[i
         sides.append(Side.PROVIDER)
     if booking.owner_id == user.pk:
         sides.append(Side.OWNER)
-    if user.is_staff:
+    if may(user, Right.READ):
         sides.append(Side.STAFF)
     return tuple(sides)
+
+
+def acting_sides(user: User, booking: Booking, *, teams: frozenset[int] | None = None) -> tuple[Side, ...]:
+    """Return the sides that ``user`` may take steps for: support looks at bookings, admins end and move them."""
+    sides = sides_of(user, booking, teams=teams)
+    return sides if may(user, Right.BOOKINGS) else tuple(side for side in sides if side != Side.STAFF)
 
 
 def teams_of(user: User, booking: Booking) -> frozenset[int]:
@@ -54,7 +61,7 @@ def side_of(user: User, booking: Booking) -> Side | None:
 
 def side_for(action: str, user: User, booking: Booking) -> Side | None:
     """Return the side on which ``user`` may ever take ``action``, or None. The booking's state is not asked."""
-    return next((side for side in sides_of(user, booking) if is_sides_action(action, side)), None)
+    return next((side for side in acting_sides(user, booking) if is_sides_action(action, side)), None)
 
 
 def is_sides_action(action: str, side: str) -> bool:
@@ -65,7 +72,7 @@ def allowed_actions(
     user: User, booking: Booking, *, now: datetime, teams: frozenset[int] | None = None
 ) -> list[Action]:
     """Return what ``user`` can do with the booking at ``now``, in the order of a life."""
-    sides = sides_of(user, booking, teams=teams)
+    sides = acting_sides(user, booking, teams=teams)
     return [
         action
         for action in Action

@@ -11,11 +11,13 @@ from messaging.domain import outbox
 from messaging.models import Delivery, Notification
 from messaging.report_admin import ReportAdmin
 from petplace.errors import DomainError
+from petplace.roles import Right
+from petplace.staff_admin import ByRight
 
 __all__ = ["DeliveryAdmin", "NotificationAdmin", "ReportAdmin"]
 
 
-class ReadOnly:
+class ReadOnly(ByRight):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -58,7 +60,7 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin):
     def to(self, delivery: Delivery) -> str:
         return delivery.notification.user.email
 
-    @admin.action(description="Send again (those that were given up)", permissions=["view"])
+    @admin.action(description="Send again (those that were given up)", permissions=[Right.MODERATE])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         sent = 0
         for delivery in queryset:

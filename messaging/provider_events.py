@@ -7,6 +7,7 @@ from django.urls import reverse
 from accounts.models import User
 from messaging.domain import notify
 from messaging.models import Channel
+from petplace.roles import Right
 from providers.choices import MembershipRole
 from providers.models import Provider, ProviderEvent
 from providers.states import ProviderState
@@ -55,7 +56,7 @@ def _to_managers(provider: Provider, event: ProviderEvent, title: str, body: str
 
 
 def _to_staff(provider: Provider, event: ProviderEvent, title: str, body: str) -> None:
-    staff = User.objects.filter(is_staff=True, is_active=True)
+    staff = User.objects.who_may(Right.PROVIDERS)
     url = reverse("admin:providers_provider_changelist", query={"state__exact": provider.state})
     _write(staff, provider, event, title, body, url=url, channels=IN_APP_ONLY)
 

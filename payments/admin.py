@@ -35,9 +35,11 @@ from payments.models import (
 )
 from petplace.errors import DomainError, InvalidInput
 from petplace.money import exponent, format_money
+from petplace.roles import Right
+from petplace.staff_admin import ByRight
 
 
-class ReadOnly:
+class ReadOnly(ByRight):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -100,12 +102,12 @@ class InvoiceAdmin(ReadOnly, admin.ModelAdmin):
     def paid(self, invoice: Invoice) -> str:
         return format_money(invoice.paid_amount, invoice.currency)
 
-    @admin.action(description="Keep the payout back (give the reason)", permissions=["view"])
+    @admin.action(description="Keep the payout back (give the reason)", permissions=[Right.PAYOUTS])
     def freeze(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
         by, now, words = staff_of(request), timezone.now(), request.POST.get("words", "")
         each(self, request, queryset, lambda row: payouts.freeze(row, reason=words, by=by, now=now), "kept back.")
 
-    @admin.action(description="Let the payout go", permissions=["view"])
+    @admin.action(description="Let the payout go", permissions=[Right.PAYOUTS])
     def unfreeze(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
         by, now = staff_of(request), timezone.now()
         each(self, request, queryset, lambda row: payouts.unfreeze(row, by=by, now=now), "no longer kept back.")
@@ -146,7 +148,7 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):
     def refunded(self, payment: Payment) -> str:
         return format_money(payment.refunded_amount, payment.currency)
 
-    @admin.action(description="Give money back", permissions=["view"])
+    @admin.action(description="Give money back", permissions=[Right.REFUNDS])
     def give_back(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
         form = RefundForm(request.POST)
         form.fields.pop("action")
@@ -191,7 +193,7 @@ class DisputeAdmin(ReadOnly, admin.ModelAdmin):
     def sum(self, dispute: Dispute) -> str:
         return format_money(dispute.amount, dispute.payment.currency)
 
-    @admin.action(description="Answer with the evidence", permissions=["view"])
+    @admin.action(description="Answer with the evidence", permissions=[Right.PAYOUTS])
     def submit(self, request: HttpRequest, queryset: QuerySet[Dispute]) -> None:
         by, now, words = staff_of(request), timezone.now(), request.POST.get("words", "")
         each(self, request, queryset, lambda row: disputes.submit(row, by=by, now=now, words=words), "is answered.")
@@ -204,7 +206,7 @@ class GatewayCallAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ("key", "payment__ref", "refund__payment__ref", "payout__ref")
     actions = ["send_again"]
 
-    @admin.action(description="Make the call now", permissions=["view"])
+    @admin.action(description="Make the call now", permissions=[Right.PAYOUTS])
     def send_again(self, request: HttpRequest, queryset: QuerySet[GatewayCall]) -> None:
         by, now = staff_of(request), timezone.now()
         each(self, request, queryset, lambda row: calls.send_again(row, by=by, now=now), "is due now.")
@@ -235,7 +237,7 @@ class PayoutAdmin(ReadOnly, admin.ModelAdmin):
     def sum(self, payout: Payout) -> str:
         return format_money(payout.amount, payout.currency)
 
-    @admin.action(description="Send again", permissions=["view"])
+    @admin.action(description="Send again", permissions=[Right.PAYOUTS])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Payout]) -> None:
         by, now = staff_of(request), timezone.now()
         each(self, request, queryset, lambda row: payouts.send_again(row, by=by, now=now), "is sent again.")
@@ -303,7 +305,7 @@ class ReconciliationDifferenceAdmin(ReadOnly, admin.ModelAdmin):
     def there(self, row: ReconciliationDifference) -> str:
         return "" if row.theirs is None else format_money(row.theirs, row.currency)
 
-    @admin.action(description="Close (say what you found)", permissions=["view"])
+    @admin.action(description="Close (say what you found)", permissions=[Right.PAYOUTS])
     def resolve(self, request: HttpRequest, queryset: QuerySet[ReconciliationDifference]) -> None:
         now, words = timezone.now(), request.POST.get("words", "")
         each(self, request, queryset, lambda row: reconciliation.resolve(row, note=words, now=now), "is closed.")
@@ -354,7 +356,7 @@ class RedemptionInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(PromoCode)
-class PromoCodeAdmin(admin.ModelAdmin):
+class PromoCodeAdmin(ByRight, admin.ModelAdmin):
     """Codes are made here and ended; what one takes off never changes. Without a provider the platform pays for it."""
 
     form = PromoCodeAdminForm
@@ -389,7 +391,7 @@ class PromoCodeAdmin(admin.ModelAdmin):
     def uses(self, promo: PromoCode) -> str:
         return f"{promo.used_count} of {promo.max_uses}" if promo.max_uses else str(promo.used_count)
 
-    @admin.action(description="End the chosen codes", permissions=["change"])
+    @admin.action(description="End the chosen codes", permissions=[Right.TERMS])
     def end(self, request: HttpRequest, queryset: QuerySet[PromoCode]) -> None:
         """End each; one that has been ended already does not stop the rest."""
         for promo in queryset:

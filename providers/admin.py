@@ -19,6 +19,8 @@ from django.utils.timesince import timesince
 
 from petplace.errors import DomainError
 from petplace.money import format_money
+from petplace.roles import Right, may
+from petplace.staff_admin import ByRight
 from providers import permissions
 from providers.domain import applications, checks, documents, edits
 from providers.models import (
@@ -34,7 +36,7 @@ from providers.models import (
 )
 
 
-class ReadOnly:
+class ReadOnly(ByRight):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -64,6 +66,7 @@ class DecisionAdmin(ReadOnly, admin.ModelAdmin):
     """A queue whose rows are decided once, by a form of their own, through the domain."""
 
     decision_fields: tuple[str, ...] = ()
+    deciders: Right
 
     def is_open(self, row: Any) -> bool:
         raise NotImplementedError
@@ -72,7 +75,7 @@ class DecisionAdmin(ReadOnly, admin.ModelAdmin):
         raise NotImplementedError
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return permissions.can_review(request.user) and (obj is None or self.is_open(obj))
+        return may(request.user, self.deciders) and (obj is None or self.is_open(obj))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return self.form if obj is not None and self.is_open(obj) else super().get_form(request, obj, change, **kwargs)
@@ -113,6 +116,7 @@ class EditAdmin(DecisionAdmin):
     """Sensitive edits after the approval, the longest waiting first. They count already."""
 
     form = EditForm
+    deciders = Right.PROVIDERS
     decision_fields = ("is_kept", "note")
     list_display = ("what", "provider", "field", "by", "waits", "is_kept", "decided_by")
     list_filter = (("decided_at", admin.EmptyFieldListFilter), "field", "is_kept")
@@ -227,19 +231,19 @@ class ProviderAdmin(ReadOnly, admin.ModelAdmin):
     def rating_text(self, provider: Provider) -> str:
         return f"{provider.rating} ({provider.review_count})" if provider.review_count else ""
 
-    @admin.action(description="Approve the chosen providers")
+    @admin.action(description="Approve the chosen providers", permissions=[Right.PROVIDERS])
     def approve(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse | None:
         return self._ask(request, queryset, "approve", applications.approve)
 
-    @admin.action(description="Reject the chosen providers")
+    @admin.action(description="Reject the chosen providers", permissions=[Right.PROVIDERS])
     def reject(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse | None:
         return self._ask(request, queryset, "reject", applications.reject)
 
-    @admin.action(description="Suspend the chosen providers")
+    @admin.action(description="Suspend the chosen providers", permissions=[Right.PROVIDERS])
     def suspend(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse | None:
         return self._ask(request, queryset, "suspend", applications.suspend)
 
-    @admin.action(description="Reinstate the chosen providers")
+    @admin.action(description="Reinstate the chosen providers", permissions=[Right.PROVIDERS])
     def reinstate(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse | None:
         return self._ask(request, queryset, "reinstate", applications.reinstate)
 
@@ -313,6 +317,7 @@ class DocumentAdmin(DecisionAdmin):
     """Papers, those that wait longest first. One that was checked can be checked again."""
 
     form = CheckForm
+    deciders = Right.DOCUMENTS
     decision_fields = ("decision", "valid_until", "note_to_provider")
     list_display = ("provider", "paper", "resource", "check_label", "waits", "valid_until", "checked_by", "checked_at")
     list_filter = ("is_accepted", ("expired_at", admin.EmptyFieldListFilter), "kind")
@@ -345,16 +350,16 @@ class DocumentAdmin(DecisionAdmin):
     def paper(self, document: VerificationDocument) -> str:
         return file_link(document)
 
-    @admin.action(description="Accept the chosen documents")
+    @admin.action(description="Accept the chosen documents", permissions=[Right.DOCUMENTS])
     def accept(self, request: HttpRequest, queryset: QuerySet[VerificationDocument]) -> None:
         self._check(request, queryset, is_accepted=True)
 
-    @admin.action(description="Refuse the chosen documents")
+    @admin.action(description="Refuse the chosen documents", permissions=[Right.DOCUMENTS])
     def refuse(self, request: HttpRequest, queryset: QuerySet[VerificationDocument]) -> None:
         self._check(request, queryset, is_accepted=False)
 
     def _check(self, request: HttpRequest, queryset: QuerySet[VerificationDocument], *, is_accepted: bool) -> None:
-        if not permissions.can_review(request.user):
+        if not permissions.can_check(request.user):
             messages.error(request, "Only staff check documents.")
             return
         for document in queryset:

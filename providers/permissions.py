@@ -3,7 +3,8 @@
 from django.contrib.auth.models import AnonymousUser
 
 from accounts.models import User
-from providers.choices import MembershipRole
+from petplace import roles
+from petplace.roles import Right, TeamRight
 from providers.models import Membership, Provider, Resource
 
 
@@ -16,12 +17,12 @@ def role_of(user: User | AnonymousUser, provider: Provider) -> str | None:
 
 def can_manage(user: User | AnonymousUser, provider: Provider) -> bool:
     """Managers change the profile, places, services, team and papers."""
-    return role_of(user, provider) == MembershipRole.MANAGER
+    return roles.team_may(role_of(user, provider), TeamRight.MANAGE)
 
 
 def can_work_for(user: User | AnonymousUser, provider: Provider) -> bool:
     """Anyone in the team sees the dashboard and works on bookings."""
-    return role_of(user, provider) is not None
+    return roles.team_may(role_of(user, provider), TeamRight.WORK)
 
 
 def can_edit_hours(user: User | AnonymousUser, resource: Resource) -> bool:
@@ -29,9 +30,16 @@ def can_edit_hours(user: User | AnonymousUser, resource: Resource) -> bool:
     if not user.is_authenticated:
         return False
     role = role_of(user, resource.branch.provider)
-    return role == MembershipRole.MANAGER or (role is not None and resource.user_id == user.pk)
+    if roles.team_may(role, TeamRight.ALL_HOURS):
+        return True
+    return roles.team_may(role, TeamRight.OWN_HOURS) and resource.user_id == user.pk
 
 
 def can_review(user: User | AnonymousUser) -> bool:
-    """Staff of the platform decide on applications."""
-    return bool(user.is_authenticated and user.is_active and user.is_staff)
+    """Admins of the platform decide on applications; support does not."""
+    return roles.may(user, Right.PROVIDERS)
+
+
+def can_check(user: User | AnonymousUser) -> bool:
+    """Admins of the platform read and check papers; support does not see them."""
+    return roles.may(user, Right.DOCUMENTS)

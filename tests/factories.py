@@ -6,8 +6,10 @@ from typing import Any
 from unittest import mock
 
 import factory
+from django.contrib.auth.models import Group
 from factory.django import DjangoModelFactory
 
+from accounts.domain import rights
 from accounts.models import User
 from bookings.domain import lifecycle, quotes, reservation
 from bookings.models import Booking, Quote
@@ -15,6 +17,7 @@ from messaging.domain import conversations
 from messaging.models import Conversation, Device, Message
 from payments.domain import promo_codes
 from payments.models import PromoCode
+from petplace.roles import GROUPS, Role
 from pets.models import CareRecord, Pet, Vaccination
 from providers.domain import applications, branches, expansion, hours, resources, services
 from providers.models import Branch, Provider, Resource, Service
@@ -39,6 +42,23 @@ class UserFactory(DjangoModelFactory[User]):
 class StaffFactory(UserFactory):
     is_staff = True
     is_superuser = True
+
+
+def make_support(**fields: Any) -> User:
+    """Return somebody of the platform's support."""
+    return _staff(Role.SUPPORT, fields)
+
+
+def make_admin(**fields: Any) -> User:
+    """Return an admin of the platform by role: no superuser."""
+    return _staff(Role.ADMIN, fields)
+
+
+def _staff(role: Role, fields: dict[str, Any]) -> User:
+    user: User = UserFactory(is_staff=True, **fields)
+    rights.sync_groups()
+    user.groups.add(Group.objects.get(name=GROUPS[role]))
+    return user
 
 
 # --- pets ---------------------------------------------------------------------------------------

@@ -4,9 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.db.models import F
+
 from accounts.audit import AuditAction
 from accounts.domain import audit
 from accounts.models import User
+from petplace.roles import GROUPS, codenames
 
 NONE: dict[str, Any] = {"staff": False, "superuser": False, "groups": [], "permissions": []}
 
@@ -34,3 +39,15 @@ def record_change(user: User, *, before: Mapping[str, Any], by: User | None, now
             after={name: after[name] for name in sorted(changed)},
             now=now,
         )
+
+
+@transaction.atomic
+def sync_groups() -> None:
+    """Give the groups of ``petplace.roles`` exactly the permissions that stand there. Other groups are left alone."""
+    labelled = Permission.objects.annotate(app=F("content_type__app_label")).values_list("pk", "app", "codename")
+    known = {f"{app}.{codename}": pk for pk, app, codename in labelled}
+    for role, name in GROUPS.items():
+        group, _ = Group.objects.get_or_create(name=name)
+        wanted = {known[codename] for codename in codenames(role) if codename in known}
+        if set(group.permissions.values_list("pk", flat=True)) != wanted:
+            group.permissions.set(wanted)

@@ -21,6 +21,7 @@ from petplace.api import fields, pagination, params
 from petplace.api.fields import format_instant
 from petplace.api.serializers import StrictSerializer
 from petplace.api.views import ApiView
+from petplace.roles import Right, may
 from pets.choices import Species
 from providers.badges import RULES
 from providers.choices import ProviderKind, ServiceKind
@@ -255,7 +256,7 @@ def _visible(request: Request, uid: Any) -> Service:
 
 
 def _is_own(user: Any, service: Service) -> bool:
-    if user.is_staff:
+    if may(user, Right.READ):
         return True
     return user.is_authenticated and Provider.objects.run_by(user).filter(pk=service.provider_id).exists()
 

@@ -23,6 +23,7 @@ from payments.states import PaymentState
 from petplace.db import retried
 from petplace.errors import InvalidInput, InvalidTransition, NotAllowed
 from petplace.money import format_money
+from petplace.roles import Right, may
 
 TIP_FOR = timedelta(days=settings.TIP_DAYS)
 EXTRA_FOR = timedelta(days=14)
@@ -103,7 +104,7 @@ def complain(booking: Booking, *, text: str, by: User, now: datetime) -> Complai
 @retried
 def close_complaint(complaint: Complaint, *, by: User, answer: str, now: datetime, refund_amount: int = 0) -> Complaint:
     """Decide a complaint (staff): give ``refund_amount`` of what was paid online back, and let the rest be paid out."""
-    if not by.is_staff:
+    if not may(by, Right.COMPLAINTS) or (refund_amount and not may(by, Right.REFUNDS)):
         raise NotAllowed
     answer = clean_complaint(answer, field="answer")
     booking = complaint.booking

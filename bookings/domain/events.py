@@ -18,6 +18,7 @@ from messaging import texts as say
 from messaging.domain import live
 from payments.models import Invoice, Payment
 from petplace.money import format_money
+from petplace.roles import Right
 from providers.choices import MembershipRole
 
 # Buttons of a message: the verbs of its one-tap links (``bookings.domain.one_tap``) and the way to the page to move it.
@@ -219,7 +220,7 @@ def tell_complaint(booking: Booking, *, now: datetime) -> None:
     messaging.cancel(topic=about(booking), kind=REVIEW_REQUEST, now=now)
     title = f"Something went wrong: {booking.reference}"
     body = f"{booking.owner.get_full_name()} says that something went wrong with {booking.service.name}."
-    staff = User.objects.filter(is_staff=True, is_active=True).order_by("pk")
+    staff = User.objects.who_may(Right.COMPLAINTS).order_by("pk")
     readers = {person.pk: (person, "/admin/bookings/complaint/") for person in staff}
     readers |= {member.pk: (member, provider_url(booking)) for member in team(booking)}
     messaging.notify_all(

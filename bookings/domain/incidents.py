@@ -14,6 +14,7 @@ from bookings.models.incident import IncidentKind, IncidentState, Severity
 from bookings.states import Side
 from messaging import domain as messaging
 from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
+from petplace.roles import Right, may
 from providers.models import Provider
 
 TEXT_LENGTH = 4000
@@ -76,7 +77,7 @@ def report_by_staff(
     now: datetime,
 ) -> Incident:
     """Write down what staff heard of in another way, about a provider, a person, or both."""
-    if not by.is_staff:
+    if not may(by, Right.COMPLAINTS):
         raise NotAllowed
     if provider is None and person is None:
         raise InvalidInput(fields={"provider": ["Say whom it is about: a provider or a person."]})
@@ -101,7 +102,7 @@ def _open(*, kind: str, text: str, by: User, side: Side, now: datetime, **about:
     url = reverse("admin:bookings_incident_change", args=[incident.pk])
     title = f"Safety report: {incident.get_kind_display()}"
     body = f"About {incident.provider or 'an owner'}. Severity: {incident.get_severity_display().lower()}."
-    staff = User.objects.filter(is_staff=True, is_active=True).order_by("pk")
+    staff = User.objects.who_may(Right.COMPLAINTS)
     notices = [
         messaging.Notice(one, "incident_reported", key=f"incident:{incident.uid}", title=title, body=body, url=url)
         for one in staff
@@ -126,8 +127,8 @@ def follow(
     if severity is not None:
         incident.severity = Severity(severity)
     if assigned_to is not None:
-        if not (assigned_to.is_staff and assigned_to.is_active):
-            raise InvalidInput(fields={"assigned_to": ["Choose somebody of the staff."]})
+        if not may(assigned_to, Right.COMPLAINTS):
+            raise InvalidInput(fields={"assigned_to": ["Choose somebody of the staff who works on reports."]})
         incident.assigned_to, incident.state = assigned_to, IncidentState.IN_PROGRESS
     if note.strip():
         IncidentNote.objects.create(incident=incident, by=by, text=_clean(note, "note", NOTE_LENGTH), at=now)
@@ -159,7 +160,7 @@ def resolve(incident: Incident, *, by: User, resolution: str, now: datetime) -> 
 
 
 def _locked(incident: Incident, by: User) -> Incident:
-    if not by.is_staff:
+    if not may(by, Right.COMPLAINTS):
         raise NotAllowed
     incident = Incident.objects.select_for_update(no_key=True).get(pk=incident.pk)
     if not incident.is_open:

@@ -264,7 +264,7 @@ def _rows() -> BookingQuerySet:
 
 
 def _step(booking: Booking, action: Action, by: User | None, teams: frozenset[int]) -> Step:
-    sides = (Side.SYSTEM,) if by is None else permissions.sides_of(by, booking, teams=teams)
+    sides = (Side.SYSTEM,) if by is None else permissions.acting_sides(by, booking, teams=teams)
     theirs = [side for side in sides if permissions.is_sides_action(action, side)]
     if not theirs:
         raise NotAllowed

@@ -17,6 +17,7 @@ from bookings.states import FINAL_STATES, LIVE_STATES, UPCOMING_STATES, Action, 
 from messaging.models import Conversation
 from payments.models import Invoice
 from petplace.models import PublicModel
+from petplace.roles import Right, may
 from pets.models import Pet
 from providers.models import Provider, Resource, Service
 from providers.models.hours import same
@@ -31,7 +32,7 @@ class BookingQuerySet(models.QuerySet["Booking"]):
         return self.filter(provider__in=Provider.objects.run_by(user)).exclude(state=BookingState.HELD)
 
     def visible_to(self, user: User) -> Self:
-        if user.is_staff:
+        if may(user, Right.READ):
             return self
         team = Provider.objects.run_by(user).values("pk")
         return self.filter(Q(owner_id=user.pk) | Q(provider__in=team) & ~Q(state=BookingState.HELD))

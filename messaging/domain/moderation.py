@@ -15,6 +15,7 @@ from messaging.models import Block, Channel, Conversation, Message, Report, Staf
 from messaging.models.conversation import TEXT_LENGTH
 from messaging.permissions import is_on_side, side_of
 from petplace.errors import DomainError, InvalidInput, NotAllowed
+from petplace.roles import Right, may
 
 LOOK_LASTS = timedelta(hours=1)
 OUTCOME_LENGTH = 1000
@@ -77,7 +78,7 @@ def unblock(conversation: Conversation, *, by: User, side: Side | None = None) -
 
 def look(made: Report, *, by: User, now: datetime) -> StaffLook:
     """Open a reported talk to a member of staff for an hour, and write down that it was."""
-    if not by.is_staff:
+    if not may(by, Right.MODERATE):
         raise NotAllowed
     with transaction.atomic():
         audit.record(AuditAction.VIEW_TALK, by=by, target=made, now=now)
@@ -85,13 +86,13 @@ def look(made: Report, *, by: User, now: datetime) -> StaffLook:
 
 
 def is_looking(made: Report, by: User, now: datetime) -> bool:
-    return by.is_staff and made.looks.filter(by=by, at__gt=now - LOOK_LASTS).exists()
+    return may(by, Right.MODERATE) and made.looks.filter(by=by, at__gt=now - LOOK_LASTS).exists()
 
 
 @transaction.atomic
 def close(made: Report, *, by: User, outcome: str, now: datetime) -> Report:
     """Answer a report. Who made it reads ``outcome``. Raises DomainError ``already_closed``."""
-    if not by.is_staff:
+    if not may(by, Right.MODERATE):
         raise NotAllowed
     outcome = outcome.replace("\0", "").strip()
     if not outcome:
@@ -144,7 +145,7 @@ def _tell_staff(made: Report, now: datetime) -> None:
                 url=url,
                 channels=(Channel.IN_APP,),
             )
-            for person in User.objects.filter(is_staff=True, is_active=True).order_by("pk")
+            for person in User.objects.who_may(Right.MODERATE).order_by("pk")
         ],
         now=now,
     )

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from messaging.choices import OUTSIDE, Channel
 from messaging.models import OutboxMessage
 from petplace.http import SignedInRequest
+from petplace.roles import Right, may
 
 
 def staff_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -23,7 +24,7 @@ def staff_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
 
     @wraps(view)
     def inner(request: SignedInRequest, **arguments: UUID) -> HttpResponse:
-        if not request.user.is_staff:
+        if not may(request.user, Right.OUTBOX):
             raise Http404
         return view(request, **arguments)
 

@@ -8,6 +8,7 @@ from django.http import Http404
 from accounts.models import User
 from bookings.models import Booking
 from bookings.states import BookingState
+from petplace.roles import Right, may
 from pets.models import Pet
 
 # After a visit the team can look things up for a while; then the pet is none of its business any more.
@@ -25,7 +26,7 @@ def visible_pet(user: User, uid: UUID, *, now: datetime) -> Pet:
 
 def can_view(user: User, pet: Pet, *, now: datetime) -> bool:
     """Whether ``user`` owns the pet, is staff, or works for a provider with a confirmed or recent visit of it."""
-    if pet.owner_id == user.pk or user.is_staff:
+    if pet.owner_id == user.pk or may(user, Right.READ):
         return True
     return (
         Booking.objects.provided_by(user).filter(pets=pet, state__in=CARING_STATES, ends_at__gt=now - RECENT).exists()

@@ -17,7 +17,7 @@ from accounts.domain import second_factor
 from petplace.api.idempotency import idempotent
 from petplace.api.views import GenericViewSet
 from petplace.http import caller_of
-from providers.choices import MembershipRole
+from petplace.roles import Right, TeamRight, may, team_may
 from providers.models import Membership, Provider
 
 
@@ -53,7 +53,7 @@ class AtProvider(GenericViewSet):
     @property
     def is_team(self) -> bool:
         """Whether the caller sees what is not public: the team, and staff of the platform."""
-        return self.role is not None or bool(self.request.user.is_staff)
+        return self.role is not None or may(self.request.user, Right.READ)
 
     @cached_property
     def provider(self) -> Provider:
@@ -72,7 +72,7 @@ class AtProvider(GenericViewSet):
     def check_writer(self) -> None:
         if self.role is None:
             raise PermissionDenied("Only the provider's own managers may do this.")
-        if self.role != MembershipRole.MANAGER:
+        if not team_may(self.role, TeamRight.MANAGE):
             raise PermissionDenied("Only managers may do this.")
 
     def get_serializer_context(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from petplace.api.fields import parse_date
 from petplace.api.idempotency import idempotent
 from petplace.api.views import ApiView, GenericViewSet
 from petplace.http import caller_of
+from petplace.roles import Right, may
 from providers import permissions
 from providers.api import serializers as shapes
 from providers.domain import hours as rules
@@ -29,7 +30,7 @@ def find_resource(request: Request, uid: Any, *, writes: bool = False) -> Resour
     """Return a resource of the caller's teams, else 404; for writing one whose hours the caller may set, else 403."""
     team = Provider.objects.run_by(request.user).values("pk")  # type: ignore[arg-type]
     found = Resource.objects.select_related("branch__provider")
-    if not (request.user.is_staff and not writes):
+    if not (may(request.user, Right.READ) and not writes):
         found = found.filter(branch__provider__in=team)
     resource = found.filter(uid=uid).first()
     if resource is None:
@@ -161,7 +162,7 @@ class ServiceView(ApiView):
         if found is None:
             raise Http404
         is_team = request.user.is_authenticated and (
-            request.user.is_staff or permissions.can_work_for(request.user, found.provider)
+            may(request.user, Right.READ) or permissions.can_work_for(request.user, found.provider)
         )
         is_open = found.is_active and found.branch.is_active and found.provider.is_public
         if not (is_open or is_team):

@@ -312,7 +312,7 @@ class DocumentViewSet(PartViewSet):
 
     def rows(self) -> Any:
         provider = self.provider
-        if not (permissions.can_review(self.request.user) or self.role == MembershipRole.MANAGER):
+        if not (permissions.can_check(self.request.user) or self.role == MembershipRole.MANAGER):
             raise PermissionDenied("Only managers see the documents.")
         return provider.documents.all()
 
@@ -359,7 +359,7 @@ class DocumentViewSet(PartViewSet):
 
     def check_writer(self) -> None:
         if self.action == "check":
-            if not permissions.can_review(self.request.user):
+            if not permissions.can_check(self.request.user):
                 raise PermissionDenied("Only staff of the platform check documents.")
             return
         super().check_writer()

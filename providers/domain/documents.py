@@ -131,8 +131,8 @@ LINK_LIFE = timedelta(seconds=settings.DOCUMENT_LINK_SECONDS)
 
 
 def may_see(document: VerificationDocument, user: User) -> bool:
-    """Managers see the papers of their own provider, staff of the platform those of all."""
-    return user.is_active and (permissions.can_review(user) or permissions.can_manage(user, document.provider))
+    """Managers see the papers of their own provider, who checks them those of all."""
+    return user.is_active and (permissions.can_check(user) or permissions.can_manage(user, document.provider))
 
 
 def link_token(document: VerificationDocument, *, user: User, needs_session: bool) -> str:

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from petplace.models import PublicModel
+from petplace.roles import Right, may
 from providers import badges
 from providers.choices import AppointmentPolicy, DocumentKind, MembershipRole, ProviderKind, StayPolicy
 from providers.states import ProviderState
@@ -33,7 +34,7 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
 
     def visible_to(self, user: User | AnonymousUser) -> Self:
         """Approved ones, the user's own in any state, and all to staff."""
-        if user.is_staff:
+        if may(user, Right.READ):
             return self
         own = Provider.objects.filter(memberships__user_id=user.pk).values("pk") if user.is_authenticated else []
         return self.filter(Q(state=ProviderState.APPROVED) | Q(pk__in=own))

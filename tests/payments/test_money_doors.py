@@ -19,7 +19,7 @@ from payments.gateways import breaker, sandbox
 from payments.models import Expense, Invoice, Payment, Payout, PayoutAccount
 from payments.states import PayoutState
 from providers.models import Provider
-from tests.factories import UserFactory
+from tests.factories import UserFactory, make_support
 from tests.payments.steps import DEC, NOV, earn, make_business, make_sale, manager_of, owe, pay, staff_of
 from tests.queries import assert_constant
 
@@ -123,7 +123,7 @@ ENDPOINTS = ["finance/summary/", "finance/payouts/", "finance/expenses/"]
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_endpoints_are_for_managers_alone(provider: Provider, path: str) -> None:
     url = f"/api/v1/providers/{provider.uid}/{path}"
-    platform = UserFactory(is_staff=True)
+    platform = make_support()
 
     statuses = [
         api(user).get(url).status_code
