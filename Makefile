@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check races bench bench-streams faults fmt clean bootstrap bootstrap-dev
+.PHONY: help run test proofs coverage check races bench bench-streams faults fmt clean bootstrap bootstrap-dev
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -12,8 +12,11 @@ help:  ## Show this list
 run: bootstrap  ## Run the site: database, cache, web, worker and beat
 	@exec $(PYTHON) manage.py up --with-parent
 
-test: bootstrap-dev  ## Run every test, with its own servers
-	$(PYTHON) -m pytest -n 2 --dist worksteal
+test: bootstrap-dev  ## Test rules, doors, pages, journeys in a browser and the main races, with servers of their own
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not long"
+
+proofs: bootstrap-dev  ## Test what takes longer: servers killed and hung, every race, every page in both themes
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m long
 
 coverage: bootstrap-dev  ## Run the tests of rules, doors and pages, and demand 95 % of all branches
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not (browser or race or fault)" --cov --cov-report=term-missing:skip-covered --cov-fail-under=95

@@ -7,18 +7,31 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
+from django.test import override_settings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the machine most comes last, when both workers have only that left."""
+    """What needs the machine most comes last, when both workers have only that left.
+
+    Long are kills and hangs, the walks over whole families of pages, and a journey's second time, in the dark.
+    """
+    for item in items:
+        theme = getattr(item, "callspec", None) and item.callspec.params.get("theme")
+        is_second_look = item.get_closest_marker("browser") and (theme == "dark" or "accessible_and_fit" in item.name)
+        if item.get_closest_marker("fault") or is_second_look:
+            item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: any(item.get_closest_marker(name) for name in ("browser", "fault", "race")))
 
 
-@pytest.fixture(autouse=True)
-def _cheap_and_quiet(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    settings.WHITENOISE_USE_FINDERS = False  # each test client would index every static file; none asks for one
+@pytest.fixture(autouse=True, scope="session")
+def _cheap_and_quiet() -> Iterator[None]:
+    """For the whole session: the worlds that a module makes once come before the fixtures of its tests."""
+    with override_settings(
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+        WHITENOISE_USE_FINDERS=False,  # each test client would index every static file; none asks for one
+    ):
+        yield
 
 
 @pytest.fixture(autouse=True)

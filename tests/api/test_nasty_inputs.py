@@ -184,7 +184,7 @@ def test_body(world: World, operation: Operation) -> None:
     client, url = actor(world, operation), world.url(operation)
     schema = operation.body
     assert schema is not None
-    for raw in BODIES:
+    for raw in some(BODIES, operation, most=4):
         with undone():
             check(send(client, operation, url, raw), raw)
     if schema.get("type") == "array":

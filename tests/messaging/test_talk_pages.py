@@ -301,10 +301,10 @@ PAYLOADS = [
     "<a href=javascript:alert(1)>x</a>",
     "<body onload=alert(1)>",
     "<math><mi//xlink:href='data:x,<script>'>",
-    "{{7*7}}",
+    "{{7919*7907}}",
     "{% debug %}",
-    "${7*7}",
-    "<%= 7*7 %>",
+    "${7919*7907}",
+    "<%= 7919*7907 %>",
     "</textarea><script>alert(1)</script>",
     "</title><script>alert(1)</script>",
     "<style>*{display:none}</style>",
@@ -348,7 +348,7 @@ def test_payloads_are_text(talk: Conversation) -> None:
                 assert payload not in text, payload
             assert "<script>alert" not in text
             assert not re.search(r"<(?:img|b|svg|body|input|details|source|marquee)\b[^>]*\son\w+\s*=", text), payload
-            assert "49</" not in text
+            assert "62615533" not in text  # 7919 * 7907
 
 
 class TestLists:

@@ -20,6 +20,8 @@ from tests.races.burst import Report, broken_invariants
 DELAY = 0.003
 ASKED = int(os.environ.get("PETPLACE_RACES", "0"))
 REPORTS: list[str] = []
+# The other shapes are left to `make proofs`.
+ALWAYS = ("test_one_place", "test_one_slot_over_the_api", "test_raw_insert", "test_control_without_constraint")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/races" in str(item.path):
             item.add_marker(pytest.mark.race)
             item.add_marker(pytest.mark.django_db(transaction=True))
+            if not item.name.startswith(ALWAYS):
+                item.add_marker(pytest.mark.long)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
