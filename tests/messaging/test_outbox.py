@@ -41,13 +41,21 @@ class Sink:
     def __init__(self) -> None:
         self.mails: list = []
         self.answer = "250 OK"
+        self.asked = 0
+        self.later_each = 0  # each so manieth recipient is put off
         self.port = free_port()
         self.controller: Controller | None = None
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
-        if self.answer.startswith("250"):
+        self.asked += 1
+        answer = self.answer
+        if address.startswith("nobody"):
+            answer = "550 no such user"
+        elif self.later_each and self.asked % self.later_each == 0:
+            answer = "451 try later"
+        if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
-        return self.answer
+        return answer
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
         self.mails.append(message_from_bytes(envelope.content, policy=modern))
@@ -194,6 +202,28 @@ def test_server_away_costs_one_attempt_and_all_go_out_when_it_is_back(sink):
     assert outbox.deliver_due(now=NOW + 15 * SECOND).sent == 5
     assert len(sink.mails) == 5
     assert {fresh(row).state for row in rows} == {DeliveryState.SENT}
+
+
+@pytest.mark.django_db
+def test_half_an_hour_away_and_then_every_tenth_put_off(sink):
+    """All who can be reached have their mail a quarter of an hour after the server is back, each once."""
+    minute = dt.timedelta(minutes=1)
+    rows = [tell(UserFactory(), f"k{number}") for number in range(60)]
+    bad = [tell(UserFactory(email=f"nobody{number}@example.test"), f"bad{number}") for number in range(3)]
+    sink.stop()
+    sink.later_each = 10
+    for number in range(30):
+        outbox.deliver_due(now=NOW + number * minute)
+    assert sink.mails == []
+    sink.start()
+    for number in range(30, 46):
+        outbox.deliver_due(now=NOW + number * minute)
+
+    assert {fresh(row).state for row in rows} == {DeliveryState.SENT}
+    assert {fresh(row).state for row in bad} == {DeliveryState.DEAD}
+    ids = [one["Message-ID"] for one in sink.mails]
+    assert (len(ids), len(set(ids))) == (60, 60)
+    assert sink.asked > 66  # some were put off, and asked for again
 
 
 @pytest.mark.django_db
