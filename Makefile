@@ -24,8 +24,8 @@ coverage: bootstrap-dev  ## Run the tests of rules, doors and pages, and demand 
 check: bootstrap-dev  ## Check format, lint, templates, types, migrations, deployment and the layers
 	$(PYTHON) scripts/check.py
 
-races: bootstrap-dev  ## Book, answer and move at the same moment on 500 slots, and print what came out
-	PETPLACE_RACES=500 $(PYTHON) -m pytest tests/races
+races: bootstrap-dev  ## Book, answer, move and sign in at the same moment, 500 times, and print what came out
+	PETPLACE_RACES=500 $(PYTHON) -m pytest tests/races tests/accounts/test_races.py tests/accounts/test_second_factor_races.py
 
 bench: bootstrap  ## Measure search, slots and reservations on a database of its own
 	$(PYTHON) -m petplace.embedded run -- $(PYTHON) -m benchmarks

@@ -174,6 +174,10 @@ class AddPasskeyForm(_Strict, webauthn_forms.AddWebAuthnForm):
         return self._or_refuse(super().clean)
 
 
+class EditPasskeyForm(webauthn_forms.EditWebAuthnForm):
+    name = forms.CharField(max_length=60, label="Name", help_text="So that you can tell them apart.")
+
+
 class AuthenticatePasskeyForm(_Strict, webauthn_forms.AuthenticateWebAuthnForm):
     credential = CredentialField(required=True, widget=forms.HiddenInput)
 

@@ -1,13 +1,11 @@
 """People read times in their own zone, and those who must have a second factor set one up."""
 
 from collections.abc import Callable
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.domain import second_factor
@@ -44,17 +42,27 @@ OPEN_TO_STAFF = (
     "/offline/", "/healthz", "/readyz", "/metrics",
 )  # fmt: skip
 PROVIDERS = "/provider/"
+WANTED = "wanted_before_second_factor"  # in the session: where somebody was going when the wall stood there
 
 
 class SecondFactorMiddleware:
-    """Lead staff, and teams of providers whose time is over, to where a second factor is set up. The API refuses."""
+    """Lead staff, and teams of providers whose time is over, to where a second factor is set up. The API refuses.
+
+    The pages of the set-up offer the way back to what was wanted.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.REQUIRE_MFA and not request.path.startswith("/api/") and self._is_closed(request):
-            return redirect(f"{reverse('mfa_index')}?{urlencode({'next': request.get_full_path()})}")
+        if not settings.REQUIRE_MFA or request.path.startswith("/api/"):
+            return self.get_response(request)
+        if self._is_closed(request):
+            if request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document":
+                request.session[WANTED] = request.get_full_path()
+            return redirect("mfa_index")
+        if request.user.is_authenticated and request.session.get(WANTED) == request.get_full_path():
+            del request.session[WANTED]  # arrived
         return self.get_response(request)
 
     @staticmethod

@@ -239,6 +239,7 @@ MFA_FORMS = {
     "reauthenticate": "accounts.mfa.ReauthenticateForm",
     "activate_totp": "accounts.mfa.ActivateTotpForm",
     "add_webauthn": "accounts.mfa.AddPasskeyForm",
+    "edit_webauthn": "accounts.mfa.EditPasskeyForm",
     "authenticate_webauthn": "accounts.mfa.AuthenticatePasskeyForm",
     "login_webauthn": "accounts.mfa.LoginPasskeyForm",
     "reauthenticate_webauthn": "accounts.mfa.ReauthenticatePasskeyForm",

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -16,13 +15,15 @@ from bookings.api.search import SearchParams, SearchResultSerializer, find_provi
 from petplace.api.fields import format_instant
 from petplace.api.idempotency import idempotent
 from petplace.api.parsers import UploadParser
-from petplace.uploads import clean_document, clean_photo, private_response
+from petplace.uploads import clean_document, clean_photo
 from providers import permissions
 from providers.api import serializers as shapes
 from providers.api.base import AtProvider, PartViewSet, ReadableByAll, clean_upload, visible_filter
 from providers.choices import MembershipRole
 from providers.domain import applications, branches, documents, resources, services, team
 from providers.models import Membership, Provider, Resource
+
+PRIVATE = {"Cache-Control": "private, no-store"}
 
 
 def roles_of(user: Any, providers: list[Provider]) -> dict[int, str]:
@@ -326,23 +327,22 @@ class DocumentViewSet(PartViewSet):
     def drop(self, row: Any) -> Any:
         return documents.remove(row)
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(responses={302: OpenApiResponse(description="`Location` is the address of the paper.")})
     @action(detail=True, methods=["get"])
     def file(self, request: Request, provider_id: Any, id: Any) -> HttpResponse:
-        """Read the paper itself. Who reads is written down."""
-        row = self.get_object()
-        if not documents.look(row, by=request.user, now=self.now):  # type: ignore[arg-type]
-            raise PermissionDenied("Only managers see the documents.")
-        return private_response(row.file, filename=f"{self.provider.slug} {row.kind}")
+        """Be led to the paper itself, by the same address as `link` gives. Who looks is written down."""
+        return HttpResponseRedirect(self._address_of(self.get_object()), headers=PRIVATE)
 
     @extend_schema(responses=shapes.DocumentLinkSerializer)
     @action(detail=True, methods=["get"])
     def link(self, request: Request, provider_id: Any, id: Any) -> Response:
         """Get an address of the paper that a browser opens: yours, for five minutes."""
-        token = documents.link_token(self.get_object(), user=request.user, needs_session=False)  # type: ignore[arg-type]
-        url = request.build_absolute_uri(reverse("provider:document_open", args=[token]))
-        expires_at = format_instant(self.now + documents.LINK_LIFE)
-        return Response({"url": url, "expires_at": expires_at}, headers={"Cache-Control": "private, no-store"})
+        url = self._address_of(self.get_object())
+        return Response({"url": url, "expires_at": format_instant(self.now + documents.LINK_LIFE)}, headers=PRIVATE)
+
+    def _address_of(self, row: Any) -> str:
+        token = documents.link_token(row, user=self.request.user, needs_session=False)  # type: ignore[arg-type]
+        return self.request.build_absolute_uri(reverse("provider:document_open", args=[token]))
 
     @extend_schema(request=shapes.DocumentCheckInput)
     @action(detail=True, methods=["post"])

@@ -33,6 +33,7 @@ def page(client: Client, user: User) -> Client:
     return client
 
 
+@pytest.mark.django_db(transaction=True)  # allauth tells of a new app after the commit
 def test_app_is_set_up_and_asked_at_the_next_sign_in(page: Client, user: User, time_machine: Any) -> None:
     time_machine.move_to(timezone.now(), tick=False)
     secret = page.get("/accounts/2fa/totp/activate/").context["form"].secret
@@ -41,7 +42,9 @@ def test_app_is_set_up_and_asked_at_the_next_sign_in(page: Client, user: User, t
 
     assert done.redirect_chain == [("/accounts/2fa/recovery-codes/", 302)]
     assert len(done.context["unused_codes"]) == 10
-    assert {"mfa_enabled"} <= set(AuditEntry.objects.values_list("action", flat=True))
+    assert set(AuditEntry.objects.values_list("action", flat=True)) == {"mfa_enabled"}
+    assert mail.outbox  # tells of the app, and of nothing secret
+    assert secret not in json.dumps([message.body for message in mail.outbox])
     other = Client()
     assert sign_in(other, user).headers["Location"].startswith("/accounts/2fa/authenticate/")
     assert other.get("/account/settings/").status_code == 302
@@ -93,10 +96,13 @@ def test_staff_are_led_to_the_set_up_at_once(client: Client, settings: Any, url:
     settings.REQUIRE_MFA = True
     answer = client.get(url)
     assert answer.status_code == 302
-    assert answer.headers["Location"].startswith("/accounts/2fa/?next=")
+    assert answer.headers["Location"] == "/accounts/2fa/"
     assert "Your account needs it" in client.get(answer.headers["Location"]).content.decode()
     add_totp(staff)
+    way_back = f'href="{url}">Go on to where you wanted to go'
+    assert way_back in client.get("/accounts/2fa/").content.decode()
     assert "/accounts/2fa/" not in client.get(url).headers.get("Location", "")
+    assert way_back not in client.get("/accounts/2fa/").content.decode()  # there now
 
 
 @pytest.mark.parametrize(("days", "is_open"), [(13, True), (15, False)])
@@ -114,8 +120,21 @@ def test_team_sees_a_notice_and_then_the_wall(
     if is_open:
         assert "Set up two-step sign-in" in answer.content.decode()
     else:
-        assert answer.headers["Location"].startswith("/accounts/2fa/?next=")
+        assert answer.headers["Location"] == "/accounts/2fa/"
     assert client.get("/account/settings/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"), [("post", {}), ("get", {"Sec-Fetch-Dest": "empty"}), ("get", {"Sec-Fetch-Dest": "image"})]
+)
+def test_what_was_no_visit_of_a_page_is_nowhere_to_go_back_to(
+    client: Client, settings: Any, method: str, headers: dict[str, str]
+) -> None:
+    settings.REQUIRE_MFA = True
+    client.force_login(StaffFactory())
+
+    assert getattr(client, method)("/messages/", headers=headers).headers["Location"] == "/accounts/2fa/"
+    assert "wanted_before_second_factor" not in client.session
 
 
 # --- Devices
@@ -194,10 +213,3 @@ def test_devices_are_forgotten_when_their_cookie_has_run_out(user: User) -> None
     assert not devices.is_known(user.email, "a", now=now)
     assert devices.delete_old(now=now) == 1
     assert KnownDevice.objects.get().digest == "b"
-
-
-def test_nothing_secret_is_mailed(page: Client, user: User) -> None:
-    secret = page.get("/accounts/2fa/totp/activate/").context["form"].secret
-    page.post("/accounts/2fa/totp/activate/", {"code": code(secret=secret)})
-
-    assert secret not in json.dumps([message.body for message in mail.outbox])

@@ -7,6 +7,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
@@ -594,7 +595,10 @@ def test_papers_over_the_api(api, provider, manager):
     )
     path = at(provider, "documents", body["id"])
     assert api.patch(path, {"note": "Newer"}).json()["note"] == "Newer"
-    file = api.get(at(provider, "documents", body["id"], "file"))
+    led = api.get(at(provider, "documents", body["id"], "file"))
+    assert (led.status_code, led.headers["Cache-Control"]) == (302, "private, no-store")
+    assert as_user(UserFactory()).get(at(provider, "documents", body["id"], "file")).status_code == 404
+    file = Client().get(led.headers["Location"].removeprefix("http://testserver"))
     assert file.headers["Content-Type"] == "image/jpeg"
     assert file.getvalue()[:3] == b"\xff\xd8\xff"
     check = at(provider, "documents", body["id"], "check")
