@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 
 from accounts.models import User
+from messaging.domain import moderation
 from messaging.models import Block, Conversation, Message, Seat
 from providers.models import Membership
 
@@ -30,12 +31,7 @@ def left(membership: Membership) -> None:
 
 def forget(user: User, now: datetime) -> None:
     """Take away what somebody wrote who closed the account; the other side reads that it is gone. Talks end."""
-    for name, storage in (
-        (message.photo.name, message.photo.storage)
-        for message in Message.objects.filter(author=user).exclude(photo="").only("photo")
-    ):
-        transaction.on_commit(lambda name=name, storage=storage: storage.delete(name), robust=True)  # type: ignore[misc]
-    Message.objects.filter(author=user, removed_at__isnull=True).update(text="", photo="", removed_at=now)
+    moderation.remove(Message.objects.filter(author=user), now=now)
     still_open = Q(closes_at__isnull=True) | Q(closes_at__gt=now)
     Conversation.objects.filter(still_open, owner=user).update(closes_at=now)
     Seat.objects.filter(user=user).delete()

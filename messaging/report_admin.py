@@ -25,9 +25,20 @@ class ReportForm(forms.ModelForm):
         max_length=1000, widget=forms.Textarea(attrs={"rows": 4}), help_text="Who reported it reads this."
     )
 
+    removes_message = forms.BooleanField(
+        required=False,
+        label="Remove the message",
+        help_text="Both sides then read that it was removed. Its words stay here.",
+    )
+
     class Meta:
         model = Report
         fields = ("outcome",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.message_id is None:
+            del self.fields["removes_message"]
 
 
 class StaffLookInline(admin.TabularInline):
@@ -54,7 +65,6 @@ class ReportAdmin(admin.ModelAdmin):
     readonly_fields = (
         "reason", "side", "by", "owner", "provider", "made_at", "text", "quote", "read_it", "closed_at", "closed_by",
     )  # fmt: skip
-    fields = (*readonly_fields, "outcome")
     inlines = (StaffLookInline,)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -70,6 +80,10 @@ class ReportAdmin(admin.ModelAdmin):
         if obj is not None and obj.is_open:
             return ReportForm
         return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Report | None = None) -> tuple[str, ...]:
+        can_remove = obj is not None and obj.message_id is not None and self.has_change_permission(request, obj)
+        return (*self.readonly_fields, "outcome", *(["removes_message"] if can_remove else []))
 
     @admin.display(description="Waits", ordering="made_at")
     def waits(self, report: Report) -> str:
@@ -92,8 +106,15 @@ class ReportAdmin(admin.ModelAdmin):
         )  # fmt: skip
 
     def save_model(self, request: Any, obj: Report, form: Any, change: bool) -> None:
+        said = form.cleaned_data
         try:
-            moderation.close(obj, by=request.user, outcome=form.cleaned_data["outcome"], now=timezone.now())
+            moderation.close(
+                obj,
+                by=request.user,
+                outcome=said["outcome"],
+                removes_message=said.get("removes_message", False),
+                now=timezone.now(),
+            )
         except DomainError as error:
             self.message_user(request, error.message, messages.ERROR)
 

@@ -1,6 +1,7 @@
 """Keeping talks decent: people report and block, staff looks at what was reported and at nothing else."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import IntegrityError, transaction
 from django.urls import reverse
@@ -12,7 +13,7 @@ from messaging import chat_kinds
 from messaging.choices import PEOPLE, ReportReason, Side
 from messaging.domain.notifications import Notice, notify_all
 from messaging.models import Block, Channel, Conversation, Message, Report, StaffLook
-from messaging.models.conversation import TEXT_LENGTH
+from messaging.models.conversation import TEXT_LENGTH, MessageQuerySet
 from messaging.permissions import is_on_side, side_of
 from petplace.errors import DomainError, InvalidInput, NotAllowed
 from petplace.roles import Right, may
@@ -89,9 +90,23 @@ def is_looking(made: Report, by: User, now: datetime) -> bool:
     return may(by, Right.MODERATE) and made.looks.filter(by=by, at__gt=now - LOOK_LASTS).exists()
 
 
+def remove(messages: MessageQuerySet, *, now: datetime) -> int:
+    """Take words and photos out of ``messages``; both sides read that they are gone. Returns how many it took.
+
+    The files are deleted when the transaction has committed.
+    """
+    storage = Message._meta.get_field("photo").storage
+    for name in messages.exclude(photo="").values_list("photo", flat=True):
+        transaction.on_commit(partial(storage.delete, name), robust=True)
+    return messages.filter(removed_at__isnull=True).update(text="", photo="", removed_at=now)
+
+
 @transaction.atomic
-def close(made: Report, *, by: User, outcome: str, now: datetime) -> Report:
-    """Answer a report. Who made it reads ``outcome``. Raises DomainError ``already_closed``."""
+def close(made: Report, *, by: User, outcome: str, now: datetime, removes_message: bool = False) -> Report:
+    """Answer a report. Who made it reads ``outcome``. Raises DomainError ``already_closed``.
+
+    ``removes_message`` takes the reported message out of the talk; its words stay in the report.
+    """
     if not may(by, Right.MODERATE):
         raise NotAllowed
     outcome = outcome.replace("\0", "").strip()
@@ -99,14 +114,19 @@ def close(made: Report, *, by: User, outcome: str, now: datetime) -> Report:
         raise InvalidInput(fields={"outcome": ["Say what was done."]})
     made = (
         Report.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("by", "conversation__provider")
+        .select_related("by", "conversation__provider", "message")
         .get(pk=made.pk)
     )
     if not made.is_open:
         raise DomainError("This report was closed already.", code="already_closed")
     made.closed_at, made.closed_by, made.outcome = now, by, outcome[:OUTCOME_LENGTH]
     made.save(update_fields=["closed_at", "closed_by", "outcome"])
-    audit.record(AuditAction.RESOLVE_REPORT, by=by, target=made, after={"reason": made.reason}, now=now)
+    if removes_message:
+        if made.message is None:
+            raise InvalidInput(fields={"removes_message": ["Not one message was reported, but the whole conversation."]})
+        remove(Message.objects.filter(pk=made.message.pk), now=now)
+    after = {"reason": made.reason, "message_removed": removes_message}
+    audit.record(AuditAction.RESOLVE_REPORT, by=by, target=made, after=after, now=now)
     notify_all(
         [
             Notice(

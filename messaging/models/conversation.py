@@ -145,7 +145,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
 
 class Message(PublicModel):
-    """One line of a talk. Only ``removed_at`` changes it: an account was closed, what its person wrote is gone."""
+    """One line of a talk. Only ``removed_at`` changes it: its author has closed the account, or staff took it out."""
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False)
     seq = models.PositiveIntegerField()

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.domain import closing
+from accounts.models import AuditEntry
 from messaging.domain import moderation
 from messaging.models import Block, Conversation, Message, Notification, Report, Seat, StaffLook
 from petplace import invariants
@@ -99,6 +100,36 @@ def test_staff_closes_a_report_and_who_made_it_reads_what_was_done(talk: Convers
     with pytest.raises(InvalidInput):
         moderation.close(report(talk), by=staff, outcome=" ", now=NOW)
     assert client.get(reverse("admin:messaging_report_change", args=[made.pk])).status_code == 200
+
+
+def test_staff_takes_a_reported_message_out_and_its_words_stay_in_the_report(talk: Conversation) -> None:
+    manager, staff = a_manager(talk.provider), StaffFactory()
+    message = write(talk, manager, "You fool", now=timezone.now())
+    made = report(talk, message=message)
+    client = Client()
+    client.force_login(staff)
+    address = reverse("admin:messaging_report_change", args=[made.pk])
+    assert "Remove the message" in client.get(address).content.decode()
+    form = {"outcome": "Gone.", "removes_message": "on", "looks-TOTAL_FORMS": 0, "looks-INITIAL_FORMS": 0}
+    assert client.post(address, form).status_code == 302
+    made.refresh_from_db()
+    message.refresh_from_db()
+    assert (made.is_open, made.quote, message.text, message.is_removed) == (False, "You fool", "", True)
+    assert AuditEntry.objects.get(action="resolve_report").after["message_removed"]
+    client.force_login(manager)
+    page = client.get(reverse("provider:conversation", args=[talk.provider.slug, talk.uid])).content.decode()
+    assert "This message was removed." in page
+    assert "You fool" not in page
+
+
+def test_only_a_reported_message_can_be_taken_out(talk: Conversation) -> None:
+    staff, made = StaffFactory(), report(talk)
+    with pytest.raises(InvalidInput):
+        moderation.close(made, by=staff, outcome="Gone.", removes_message=True, now=NOW)
+    client = Client()
+    client.force_login(staff)
+    page = client.get(reverse("admin:messaging_report_change", args=[made.pk])).content.decode()
+    assert "Remove the message" not in page
 
 
 def test_a_closed_account_leaves_no_words(
