@@ -65,9 +65,9 @@ VIEWS: Final = {
         "providers.publicholiday", "providers.providerevent", "providers.profileedit",
         "bookings.booking", "bookings.bookingevent", "bookings.allocation", "bookings.quote", "bookings.quoteline",
         "payments.invoice", "payments.invoiceline", "payments.payment", "payments.refund", "payments.dispute",
-        "reviews.review", "messaging.notification", "messaging.delivery",
+        "reviews.review", "reviews.reply", "reviews.latecancellation", "messaging.notification", "messaging.delivery",
     ),
-    Right.MODERATE: ("messaging.report", "messaging.stafflook", "reviews.review"),
+    Right.MODERATE: ("messaging.report", "messaging.stafflook", "reviews.flag"),
     Right.COMPLAINTS: ("bookings.complaint", "bookings.incident", "bookings.incidentnote"),
     Right.DOCUMENTS: ("providers.verificationdocument",),
     Right.PAYOUTS: (
@@ -80,7 +80,7 @@ VIEWS: Final = {
     Right.ROLES: ("auth.group",),
 }  # fmt: skip
 CHANGES: Final = {
-    Right.MODERATE: ("messaging.report", "reviews.review"),
+    Right.MODERATE: ("messaging.report", "reviews.flag"),
     Right.COMPLAINTS: ("bookings.complaint", "bookings.incident"),
     Right.BOOKINGS: ("bookings.booking",),
     Right.TERMS: ("payments.commissionrule", "payments.promocode"),

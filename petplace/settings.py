@@ -412,6 +412,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute=1),
         "options": {"expires": 3000},
     },
+    "reviews": {"task": "reviews.tasks.publish_due", "schedule": 20.0, "options": {"expires": 20}},
     "open-hours": {"task": "providers.tasks.extend_open_hours", "schedule": crontab(hour=2, minute=30)},
     "gateway-calls": {"task": "payments.tasks.run_calls", "schedule": 3.0, "options": {"expires": 3}},
     "gateway-events": {"task": "payments.tasks.process_events", "schedule": 2.0, "options": {"expires": 2}},

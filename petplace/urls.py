@@ -17,6 +17,7 @@ from petplace import health, pwa, views
 from petplace.api import views as api_views
 from providers.views import media as provider_media
 from providers.views import public as provider_views
+from reviews.views import public as review_views
 
 provider_urlpatterns = [
     *providers.urls.urlpatterns,
@@ -35,6 +36,7 @@ urlpatterns = [
     path("search/", search_views.search, name="search"),
     path("search/places/", search_views.place_options, name="search_places"),
     path("p/<slug:slug>/", provider_views.detail, name="provider_detail"),
+    path("p/<slug:slug>/reviews/", review_views.provider_reviews, name="provider_reviews"),
     path("p/<slug:slug>/avatar", provider_media.avatar, name="provider_avatar"),
     path("p/photos/<uuid:uid>", provider_media.photo, name="provider_photo"),
     path("accounts/", include("allauth.urls")),

@@ -6,6 +6,11 @@ class ReviewsConfig(AppConfig):
     name = "reviews"
 
     def ready(self) -> None:
+        from accounts.domain import closing
+        from bookings.domain import events
         from reviews import kinds
+        from reviews.domain import cancellations, forgetting
 
         kinds.declare()
+        events.listeners.append(cancellations.follow)
+        closing.forgetters.append(forgetting.forget)

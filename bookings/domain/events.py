@@ -1,6 +1,6 @@
 """The history of a booking, and what people are told about it. Rows only, in the transaction of the change itself."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,8 @@ BUTTONS = {
 }
 # These ask for an answer: of no use when its time is over.
 ANSWERS = frozenset(kind for kind, verbs in BUTTONS.items() if "accept" in verbs)
+# Apps above are called with each step, in its transaction and under the booking's lock.
+listeners: list[Callable[[Booking, BookingEvent], None]] = []
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ def record(
     reason: str = "",
     detail: dict[str, Any] | None = None,
 ) -> BookingEvent:
-    """Write the event row of a step that has just been made."""
-    return BookingEvent.objects.create(
+    """Write the event row of a step that has just been made, and call the listeners."""
+    event = BookingEvent.objects.create(
         booking=booking,
         action=action,
         from_state=from_state,
@@ -114,6 +116,9 @@ def record(
         detail=detail or {},
         at=now,
     )
+    for listener in listeners:
+        listener(booking, event)
+    return event
 
 
 def tell(booking: Booking, event: BookingEvent, *, now: datetime, old_starts_at: datetime | None = None) -> None:

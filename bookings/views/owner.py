@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -26,9 +27,10 @@ from petplace.errors import DomainError
 from petplace.http import SignedInRequest
 from petplace.money import format_money
 from pets.models import Pet, Vaccination
+from reviews.choices import ReviewSide
+from reviews.views.cards import review_card
 
 VACCINE_WARNING_DAYS = 30
-REVIEW_DAYS = 14
 PAGE_SIZE = 20
 # Once it is agreed, the owner must be able to find the door.
 ADDRESS_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
@@ -50,8 +52,8 @@ def home(request: SignedInRequest) -> HttpResponse:
             "later": upcoming[1:],
             "holds": own.filter(state=BookingState.HELD, due_at__gt=now).order_by("due_at"),
             "to_review": own.filter(
-                state=BookingState.COMPLETED, review__isnull=True, ends_at__gt=now - timedelta(days=REVIEW_DAYS)
-            )[:3],
+                state=BookingState.COMPLETED, ends_at__gt=now - timedelta(days=settings.REVIEW_DAYS)
+            ).exclude(reviews__side=ReviewSide.OWNER)[:3],
             "vaccines": _running_out(user, now),
             "pets": Pet.objects.owned_by(user).active(),
             "greeting": f"Hello, {user.get_short_name()}",
@@ -148,9 +150,7 @@ def detail(request: SignedInRequest, reference: str) -> HttpResponse:
     if booking.is_held:
         return redirect("bookings:checkout", reference=reference)
     context = detail_context(request, booking, now=now)
-    context["can_review"] = (
-        booking.is_completed and booking.ends_at > now - timedelta(days=REVIEW_DAYS) and not hasattr(booking, "review")
-    )
+    context["review"] = review_card(request.user, booking, now=now)
     return render(request, "bookings/detail.html", context)
 
 

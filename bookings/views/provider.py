@@ -27,6 +27,7 @@ from petplace.errors import DomainError
 from petplace.http import SignedInRequest
 from petplace.money import format_money
 from providers.models import Branch, Provider
+from reviews.views.cards import ratings_of, review_card, said_of
 
 PAGE_SIZE = 25
 # What is written about a pet's health is for those who take care of it, and for questions shortly after.
@@ -100,7 +101,8 @@ def requests(request: SignedInRequest, slug: str) -> HttpResponse:
     waiting = Booking.objects.filter(provider=provider, state=BookingState.PENDING).with_everything()
     page = Paginator(waiting.order_by("due_at", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     now = timezone.now()
-    items = [_with_actions(request, booking, now) for booking in page]
+    said = ratings_of({booking.owner_id for booking in page})
+    items = [_with_actions(request, booking, now) | {"said": said.get(booking.owner_id)} for booking in page]
     context = {"provider": provider, "page": page, "items": items, "now": now}
     return render(request, "bookings/provider/requests.html", context)
 
@@ -151,6 +153,8 @@ def detail(request: SignedInRequest, slug: str, reference: str) -> HttpResponse:
         "provider": provider,
         "earlier_visits": visits.exclude(pk=booking.pk).count(),
         "shows_care": booking.state in CARE_STATES and now < booking.ends_at + CARE_AFTER_END,
+        "review": review_card(request.user, booking, now=now),
+        "said": said_of(booking.owner),
         "payout_text": shown.payout_text(booking, context["money"]),
     }
     return render(request, "bookings/provider/detail.html", context)

@@ -18,6 +18,7 @@ from django.utils.text import slugify
 from accounts.models import User
 from bookings.domain import aftercare, interval, lifecycle, quotes, reservation, sweeps
 from bookings.models import Booking
+from messaging.choices import Channel
 from messaging.domain import conversations, quick_replies
 from messaging.models import Conversation, Delivery, DeliveryState, Notification
 from payments.domain import calls, charges, payouts
@@ -25,7 +26,22 @@ from payments.gateways import history, registry, sandbox
 from payments.models import Invoice, PayoutAccount
 from petplace.demo import pictures
 from petplace.demo.talks import QUESTIONS, QUICK_REPLIES, TALKS
-from petplace.demo.town import BIOS, CITIES, KINDS, NAMES, NOTES, OFFERS, PETS, RESOURCES, REVIEWS, City, Offer
+from petplace.demo.town import (
+    BIOS,
+    CITIES,
+    KINDS,
+    NAMES,
+    NOTES,
+    OFFERS,
+    PETS,
+    RESOURCES,
+    REVIEWS,
+    REVIEWS_OF_OWNERS,
+    SORRY,
+    THANKS,
+    City,
+    Offer,
+)
 from petplace.errors import DomainError
 from pets.choices import Vaccine
 from pets.models import CareRecord, Pet, Vaccination
@@ -33,12 +49,17 @@ from providers.choices import MembershipRole, ProviderKind
 from providers.domain import applications, branches, expansion, holidays, hours, resources, services, team
 from providers.models import Branch, Provider, ProviderPhoto, Resource, Service
 from reviews import domain as reviews
+from reviews.choices import ASPECTS, FlagReason, ReviewSide
+from reviews.domain import moderation, publishing, replies
+from reviews.models import Flag, Review
 
 DOMAIN = "demo.petplace.test"
 HISTORY = timedelta(days=45)  # how far back the town's life reaches
 SEED = 20260704
 PAID_OUT = 25  # providers with an account for payouts
 Say = Callable[[str], None]
+OWNERS_ASPECTS = [aspect.value for aspect in ASPECTS[ReviewSide.OWNER]]
+PROVIDERS_ASPECTS = [aspect.value for aspect in ASPECTS[ReviewSide.PROVIDER]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,7 @@ class _Builder:
         self.start = self.now - HISTORY
         self.say = say
         self.rng = random.Random(SEED)  # noqa: S311
+        self.voices = random.Random(SEED + 1)  # noqa: S311  what is said does not change what happens
         # With keys of a real gateway nobody pays in the town's past.
         self.takes_play_money = "sandbox" in registry.names()
         self.staff: User
@@ -315,8 +337,9 @@ class _Builder:
                 self.booking(
                     owner, CITIES[0], "completed" if day < 0 else "confirmed" if day else "today", login_branch, day=day
                 )
-        for wish in ("declined", "no_show", "expired", "in_progress", "held"):
+        for wish in ("declined", "no_show", "expired", "in_progress", "held", "called_off", "called_off"):
             self.booking(self.rng.choice(self.owners[CITIES[0].name][1:]), CITIES[0], wish, None)
+        self.booking(self.rng.choice(self.owners[CITIES[0].name][1:]), CITIES[0], "called_off", login_branch)
 
     def booking(
         self, owner: User, city: City, wish: str, branch: Branch | None, day: int | None = None
@@ -365,7 +388,7 @@ class _Builder:
             yield interval.for_stay(service, yesterday, yesterday + timedelta(days=3))
             return
         for _ in range(6):
-            past = wish in ("completed", "no_show", "expired") if day is None else day < 0
+            past = wish in ("completed", "no_show", "expired", "called_off") if day is None else day < 0
             offset = day if day is not None else (-self.rng.randint(3, 38) if past else self.rng.randint(1, 24))
             local_day: date = (self.midnight(zone, 0) + timedelta(days=offset)).date()
             if service.is_overnight:
@@ -400,6 +423,10 @@ class _Builder:
             return self.worked(
                 lifecycle.cancel(booking, by=booking.owner, now=cancelled_at, reason="Change of plans."), cancelled_at
             )
+        if wish == "called_off":
+            late_at = max(answered_at, booking.starts_at - timedelta(hours=self.voices.choice([3, 26, 50])))
+            reason = "We are sorry: somebody of the team is ill."
+            return self.worked(lifecycle.cancel(booking, by=team_member, now=late_at, reason=reason), late_at)
         if wish == "no_show":
             missed_at = booking.starts_at + timedelta(minutes=40)
             return self.worked(lifecycle.report_no_show(booking, by=team_member, now=missed_at), missed_at)
@@ -497,17 +524,45 @@ class _Builder:
             calls.run_due(now=self.now)  # what the sweep has left behind
 
     def review(self, booking: Booking) -> None:
+        """Let each side write or not; half a day later the manager answers some."""
         if self.rng.random() < 0.75 and self.now - booking.ends_at > timedelta(hours=5):
             rating, text = self.rng.choice(REVIEWS)
-            reviews.write(booking, by=booking.owner, rating=rating, text=text, now=booking.ends_at + timedelta(hours=4))
+            aspects = {
+                aspect: min(5, max(1, rating + self.voices.choice([0, 0, 0, -1, 1]))) for aspect in OWNERS_ASPECTS
+            }
+            written_at = booking.ends_at + timedelta(hours=4)
+            reviews.write(booking, by=booking.owner, rating=rating, text=text, aspects=aspects, now=written_at)
+        if self.voices.random() < 0.7 and self.now - booking.ends_at > timedelta(hours=9):
+            rating, text = self.voices.choice(REVIEWS_OF_OWNERS)
+            manager = booking.provider.memberships.filter(role=MembershipRole.MANAGER).get().user
+            aspects = dict.fromkeys(PROVIDERS_ASPECTS, rating)
+            written_at = booking.ends_at + timedelta(hours=8)
+            reviews.write(booking, by=manager, rating=rating, text=text, aspects=aspects, now=written_at)
+
+    def publish_reviews(self) -> None:
+        """Open what was sealed when its time was over, and let the businesses answer some of it."""
+        for due_at in Review.objects.due(self.now).order_by("due_at").values_list("due_at", flat=True):
+            publishing.publish_due(due_at)
+        shown = Review.objects.filter(side=ReviewSide.OWNER).shown().select_related("provider", "author", "booking")
+        for review in shown.order_by("pk"):
+            assert review.published_at is not None
+            at = review.published_at + timedelta(hours=self.voices.randint(2, 40))
+            manager = review.provider.memberships.filter(role=MembershipRole.MANAGER).get().user
+            if review.rating <= 3 and at < self.now and not Flag.objects.exists():
+                note = "We were told of the feeding notes at the door."
+                moderation.flag(review, by=manager, reason=FlagReason.OTHER, note=note, now=at)
+            if at < self.now and self.voices.random() < (0.9 if review.rating <= 3 else 0.25):
+                text = self.voices.choice(SORRY if review.rating <= 3 else THANKS)
+                replies.reply(review, by=manager, text=text, now=at)
 
     # --- The end --------------------------------------------------------------------------------
 
     def settle_history(self) -> None:
-        """Let the system act on what is overdue, and keep mail about the past from going out."""
+        """Let the system act on what is overdue, and keep word of the past from going out of the house."""
         sweeps.process_due(now=self.now)
+        self.publish_reviews()
         past = Delivery.objects.filter(
-            Q(due_at__lte=self.now) | Q(notification__kind="message"), state=DeliveryState.WAITING, channel="email"
-        )
+            Q(due_at__lte=self.now) | Q(notification__kind="message"), state=DeliveryState.WAITING
+        ).exclude(channel=Channel.IN_APP)
         past.update(state=DeliveryState.CANCELLED, last_error="Demo history: never sent.")
         Notification.objects.filter(due_at__lt=self.now - timedelta(days=2)).update(read_at=self.now)

@@ -188,6 +188,22 @@ REVIEWS = (
     (5, "Everything as described, down to the minute."),
     (3, "Fine in the end, but we had to explain the feeding notes twice."),
 )
+REVIEWS_OF_OWNERS = (
+    (5, "Everything was ready when we came, and the pet is just as described."),
+    (5, "Friendly, on time, clear notes. Gladly again."),
+    (5, "Answers within minutes. A pleasure."),
+    (4, "A lovely animal. We waited ten minutes at the door."),
+    (4, "Good notes. Pulls more on the leash than we were told."),
+)
+THANKS = (
+    "Thank you! We had a good time together and look forward to the next visit.",
+    "Thank you for the kind words. Give the little one a treat from us.",
+    "That is good to read. See you soon!",
+)
+SORRY = (
+    "Thank you for telling us. Notes about feeding now hang on the wall next to the bowls.",
+    "We are sorry that you had to ask twice. We have talked about it in the team.",
+)
 NOTES = (
     "Please ring twice, the bell is quiet.",
     "Shy with other dogs, fine with people.",

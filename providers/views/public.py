@@ -22,8 +22,9 @@ from pets.choices import Species
 from providers import badges
 from providers.choices import AppointmentPolicy, StayPolicy
 from providers.models import AddOn, Provider, Service
+from providers.views.structured import structured_data
+from reviews.views.cards import review_parts
 
-REVIEWS_SHOWN = 10
 CIRCLE_M = 1100  # the true place lies inside this circle around the approximate one
 
 
@@ -46,8 +47,9 @@ def detail(request: HttpRequest, slug: str) -> HttpResponse:
         "photos": provider.photos.all(),
         "cards": [_card(one, wish, pricing.of_unit(one, rates[one.pk]).total) for one in services],
         "policies": _policies(provider, services),
-        "reviews": provider.reviews.select_related("author", "booking__service")[:REVIEWS_SHOWN],
+        **review_parts(provider),
         "places": _places(services),
+        "structured": structured_data(provider, services),
         "circle": CIRCLE_M,
         "tiles": settings.MAP_TILE_URL,
         "attribution": settings.MAP_TILE_ATTRIBUTION,

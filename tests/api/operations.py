@@ -159,6 +159,7 @@ class World:
             "auth": DEVICE_KEYS[1],
             "token": "",
             "rating": 5,
+            "aspects": {"communication": 5},
         }
         if name in known:
             return known[name]
@@ -203,6 +204,7 @@ def make_world() -> World:
     hours.set_override(resource, on=dt.date(2027, 3, 1), now=NOW)
     done = make_booking(service, state="completed", owner=owner, pets=[pet])
     review = reviews.write(done, by=owner, rating=5, text="Fine.", now=done.ends_at + dt.timedelta(hours=1))
+    reviews.write(done, by=manager, rating=5, text="Friendly.", now=done.ends_at + dt.timedelta(hours=2))
     booking = make_booking(
         service, state="confirmed", owner=owner, pets=[pet], starts_at=NOW + dt.timedelta(days=2, hours=6)
     )

@@ -24,6 +24,7 @@ PUBLIC = {
     "provider_detail",
     "provider_avatar",
     "provider_photo",
+    "provider_reviews",
     "bookings:book",  # the price before any account
     "manifest",
     "service_worker",
@@ -165,6 +166,8 @@ SIGNED_IN = {
     "provider:expense_remove",
     "provider:expense_receipt",
     "provider:reviews",
+    "provider:review",
+    "provider:review_reply",
     "bookings:list",
     "bookings:home",
     "bookings:feeds",
@@ -227,6 +230,7 @@ SIGNED_IN = {
     "payments:return",
     "payments:pdf",
     "reviews:write",
+    "reviews:flag",
 }
 # The address itself is the key: no cookie is asked, so there is nothing that a token would protect.
 KEYED = {"messaging:unsubscribe", "bookings:link"}
@@ -239,7 +243,7 @@ NESTED: dict[str, dict[str, Any]] = {
     "openid_connect_login": {"provider_id": "sso"},
     "openid_connect_callback": {"provider_id": "sso"},
 }
-NOBODYS = {"bookings:quick_pet", "bookings:hold", "conversations:ask", *PASSKEYS}
+NOBODYS = {"bookings:quick_pet", "bookings:hold", "conversations:ask", "reviews:flag", *PASSKEYS}
 
 
 def _walk(resolver: Any, route: str = "", space: str = "") -> Iterator[tuple[str, str, URLPattern]]:
@@ -277,6 +281,8 @@ def _address(world: World, name: str, pattern: URLPattern) -> str:
         "branch": ids["branches"],
         "resource": ids["resources"],
         "hours": ids["resources"],
+        "reviews": ids["reviews"],
+        "review_reply": ids["reviews"],
         "override": ids["resources"],
         "time_off": ids["resources"],
         "service": ids["services"],

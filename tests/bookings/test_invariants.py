@@ -145,7 +145,7 @@ UPDATE = "UPDATE bookings_booking SET"
         ("DELETE FROM providers_membership", "every provider that was handed in has a manager"),
         (
             "UPDATE providers_provider SET rating_sum = 5, review_count = 1",
-            "a provider's rating figures are the sum and the number of its reviews",
+            "a provider's rating figures are the sum and the number of its visible reviews",
         ),
     ],
 )
@@ -192,10 +192,13 @@ def test_doubled_notification_is_found_once_the_constraint_is_gone(book):
 
 def test_review_of_an_open_booking_is_found(book):
     booking = book()
-    execute("INSERT INTO reviews_review (uid, created_at, booking_id, provider_id, author_id, rating, text)"
-            " VALUES (gen_random_uuid(), now(), %s, %s, %s, 5, '')",
+    execute("INSERT INTO reviews_review"
+            " (uid, created_at, booking_id, provider_id, author_id, rating, text, side, due_at)"
+            " VALUES (gen_random_uuid(), now(), %s, %s, %s, 5, '', 'owner', now())",
             booking.pk, booking.provider_id, booking.owner_id)  # fmt: skip
-    assert "only completed bookings have a review, by their owner" in broken()
+    assert (
+        "only completed bookings have reviews, the owner's by the owner and the provider's by somebody else" in broken()
+    )
 
 
 def test_unknown_state_is_found_once_the_constraint_is_gone(book):

@@ -147,6 +147,8 @@ def test_journey_from_two_strangers_to_a_reviewed_visit(django_user_model: type[
             "completed",
         ]
         owner("POST", f"{path}/review/", 201, rating=5, text="On time and kind.")
+        assert Api("nobody@example.test")("GET", f"{root}/reviews/", 200)["results"] == []
+        walker("POST", f"{path}/review/", 201, rating=5, aspects={"pet_as_described": 5})
         [review] = Api("nobody@example.test")("GET", f"{root}/reviews/", 200)["results"]
         assert review["rating"] == 5
         assert Booking.objects.get().invoice.state == "paid"

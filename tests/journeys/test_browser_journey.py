@@ -150,7 +150,14 @@ def test_journey_from_sign_up_to_review(
     look(owner_page)
     owner_page.locator("input[name=rating][value='5']").check(force=True)
     owner_page.locator("main textarea").fill("On time and kind.")
-    owner_page.locator("main form button[type=submit]").last.click()
+    _main_button(owner_page, "Send the review")
+    # Nobody reads it before the other side has written, too.
+    owner_page.goto(f"/p/{slug}/")
+    expect(owner_page.get_by_text("On time and kind.")).to_have_count(0)
+    provider_page.goto(f"/provider/{slug}/bookings/{booking.reference}/review/")
+    look(provider_page)
+    provider_page.locator("input[name=rating][value='5']").check(force=True)
+    _main_button(provider_page, "Send the review")
     owner_page.goto(f"/p/{slug}/")
     expect(owner_page.get_by_text("On time and kind.")).to_be_visible()
 

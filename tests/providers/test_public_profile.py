@@ -10,10 +10,10 @@ from django.urls import reverse
 
 from providers.domain import papers
 from providers.models import VerificationDocument
-from reviews.models import Review
 from tests import factories
 from tests.factories import NOW, make_booking, make_branch, make_provider, make_resource, make_service
 from tests.queries import assert_constant
+from tests.reviews.world import published
 
 pytestmark = pytest.mark.django_db
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -133,9 +133,7 @@ def test_the_policy_is_said_in_a_sentence(client: Any, kind: str, fields: dict[s
 
 def test_reviews_are_shown(client: Any) -> None:
     booking = make_booking(state="completed")
-    Review.objects.create(
-        booking=booking, provider=booking.provider, author=booking.owner, rating=5, text="Came back happy."
-    )
+    published(booking, rating=5, text="Came back happy.")
     assert "Came back happy." in profile(client, booking.provider).content.decode()
 
 
