@@ -235,7 +235,9 @@ class IncidentForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["assigned_to"].queryset = User.objects.who_may(Right.COMPLAINTS)
+        assigned_to = self.fields["assigned_to"]
+        assert isinstance(assigned_to, forms.ModelChoiceField)
+        assigned_to.queryset = User.objects.who_may(Right.COMPLAINTS)
 
 
 class NewIncidentForm(forms.ModelForm):

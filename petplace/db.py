@@ -5,9 +5,10 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 
 from petplace.errors import DomainError
 
@@ -24,6 +25,15 @@ EXCLUSION_VIOLATION = "23P01"
 RETRIED = frozenset({SERIALIZATION_FAILURE, DEADLOCK_DETECTED})
 CONFLICTS = frozenset({UNIQUE_VIOLATION, EXCLUSION_VIOLATION})
 RETRIES = 3
+
+
+def keys_of_either(*parts: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the keys of the rows of all ``parts``, to be used as ``pk__in=``.
+
+    Each part is read by its own index. An OR with a subquery, or over joins, makes PostgreSQL read every row there is.
+    """
+    first, *others = (part.order_by().values("pk") for part in parts)
+    return first.union(*others)
 
 
 class ConflictError(DomainError):

@@ -5,7 +5,7 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -190,8 +190,7 @@ class BookingViewSet(GenericViewSet):
         elif chosen["role"] == "provider":
             found = Booking.objects.provided_by(user)
         else:
-            team = Provider.objects.run_by(user).values("pk")
-            found = Booking.objects.filter(Q(owner_id=user.pk) | Q(provider__in=team) & ~Q(state=BookingState.HELD))
+            found = Booking.objects.of_both_sides(user)
         if chosen["state"]:
             found = found.filter(state__in=chosen["state"])
         if chosen["from"]:

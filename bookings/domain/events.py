@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from accounts.models import User
@@ -20,6 +20,7 @@ from payments.models import Invoice, Payment
 from petplace.money import format_money
 from petplace.roles import Right
 from providers.choices import MembershipRole
+from providers.models import Resource
 
 # Buttons of a message: the verbs of its one-tap links (``bookings.domain.one_tap``) and the way to the page to move it.
 BUTTONS = {
@@ -293,16 +294,13 @@ def _kind(who: str, topic: str, event: BookingEvent, side: Side) -> str:
 
 
 def team(booking: Booking) -> QuerySet[User]:
-    """Return the managers of the provider, and the people who are allocated."""
-    return (
-        User.objects.filter(is_active=True)
-        .filter(
-            Q(memberships__provider_id=booking.provider_id, memberships__role=MembershipRole.MANAGER)
-            | Q(resources__allocations__booking_id=booking.pk, memberships__provider_id=booking.provider_id)
-        )
-        .order_by("pk")
-        .distinct()
-    )
+    """Return the managers of the provider, and those of its people who are allocated."""
+    is_allocated = Exists(Resource.objects.filter(user=OuterRef("pk"), allocations__booking=booking))
+    return User.objects.filter(
+        Q(memberships__role=MembershipRole.MANAGER) | is_allocated,
+        memberships__provider_id=booking.provider_id,
+        is_active=True,
+    ).order_by("pk")
 
 
 def provider_url(booking: Booking) -> str:

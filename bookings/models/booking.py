@@ -16,6 +16,7 @@ from bookings.models.quote import Quote
 from bookings.states import FINAL_STATES, LIVE_STATES, UPCOMING_STATES, Action, BookingState, CancelReason, Side
 from messaging.models import Conversation
 from payments.models import Invoice
+from petplace.db import keys_of_either
 from petplace.models import PublicModel
 from petplace.roles import Right, may
 from pets.models import Pet
@@ -30,6 +31,10 @@ class BookingQuerySet(models.QuerySet["Booking"]):
     def provided_by(self, user: User) -> Self:
         """Those of providers in whose team ``user`` is. What is only held is nobody's business yet."""
         return self.filter(provider__in=Provider.objects.run_by(user)).exclude(state=BookingState.HELD)
+
+    def of_both_sides(self, user: User) -> Self:
+        """Those that ``user`` owns, and those of the user's teams."""
+        return self.filter(pk__in=keys_of_either(self.owned_by(user), self.provided_by(user)))
 
     def visible_to(self, user: User) -> Self:
         if may(user, Right.READ):

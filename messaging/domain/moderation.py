@@ -123,7 +123,7 @@ def close(made: Report, *, by: User, outcome: str, now: datetime, removes_messag
     made.save(update_fields=["closed_at", "closed_by", "outcome"])
     if removes_message:
         if made.message is None:
-            raise InvalidInput(fields={"removes_message": ["Not one message was reported, but the whole conversation."]})
+            raise InvalidInput(fields={"removes_message": ["The whole conversation was reported, no single message."]})
         remove(Message.objects.filter(pk=made.message.pk), now=now)
     after = {"reason": made.reason, "message_removed": removes_message}
     audit.record(AuditAction.RESOLVE_REPORT, by=by, target=made, after=after, now=now)

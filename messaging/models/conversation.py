@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from messaging.choices import OTHER_SIDE, ConversationKind, MessageKind, ReportReason, Side
+from petplace.db import keys_of_either
 from petplace.models import PublicModel
 from providers.models import Provider
 
@@ -34,10 +35,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
     def visible_to(self, user: User) -> Self:
         """Those that ``user`` may read on either side. Staff of the platform read only what was reported, elsewhere."""
-        teams = Provider.objects.run_by(user).values("pk")
-        return self.filter(
-            Q(~_blocked_by(Side.PROVIDER), owner_id=user.pk) | Q(~_blocked_by(Side.OWNER), provider__in=teams)
-        )
+        return self.filter(pk__in=keys_of_either(self.of_owner(user), self.of_team(user)))
 
     def unread_by(self, user: User, side: str) -> Self:
         """Of these, those where the other side wrote something that ``user`` has not read.

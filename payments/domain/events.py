@@ -13,13 +13,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from payments.domain import charges
 from payments.gateways import registry
 from payments.gateways.base import Event, GatewayUnavailable
 from payments.models import GatewayEvent, Payment
 from payments.states import EventState
+from petplace.db import keys_of_either
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +101,11 @@ def payment_of_ref(gateway: str, ref: str) -> Payment | None:
     """Return the payment that has this ref at ``gateway``, or whose refund or dispute has it."""
     if not ref:
         return None
-    payments = Payment.objects.select_related("invoice").filter(gateway=gateway)
-    return payments.filter(Q(ref=ref) | Q(refunds__ref=ref) | Q(disputes__ref=ref)).order_by("pk").first()
+    payments = Payment.objects.filter(gateway=gateway)
+    named = keys_of_either(
+        payments.filter(ref=ref), payments.filter(refunds__ref=ref), payments.filter(disputes__ref=ref)
+    )
+    return payments.filter(pk__in=named).select_related("invoice").order_by("pk").first()
 
 
 @transaction.atomic

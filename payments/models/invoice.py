@@ -8,6 +8,7 @@ from django.db.models import F, Q
 
 from accounts.models import User
 from payments.states import InvoiceState
+from petplace.db import keys_of_either
 from petplace.models import PublicModel
 from providers.models import Provider
 
@@ -48,8 +49,8 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
 
     def visible_to(self, user: User) -> Self:
         """Those that ``user`` pays, or that a provider whom the user manages has written."""
-        managed = Provider.objects.managed_by(user).values("pk")
-        return self.filter(Q(payer_id=user.pk) | Q(provider__in=managed))
+        written = self.filter(provider__in=Provider.objects.managed_by(user))
+        return self.filter(pk__in=keys_of_either(self.paid_by(user), written))
 
     def with_parties(self) -> Self:
         """Load what a list shows, in one query."""
