@@ -257,7 +257,13 @@ class IncidentAdmin(admin.ModelAdmin):
     """The queue of safety reports: open ones first, the most severe of them first, then the longest waiting."""
 
     list_display = ("kind", "about", "severity", "state", "waits", "side", "assigned_to", "resolved_at")
-    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "severity", "kind", "state", "assigned_to")
+    list_filter = (
+        ("resolved_at", admin.EmptyFieldListFilter),
+        "severity",
+        "kind",
+        "state",
+        ("assigned_to", admin.RelatedOnlyFieldListFilter),  # not everybody who has an account
+    )
     list_select_related = ("provider", "person", "assigned_to")
     search_fields = ("booking__reference", "provider__name", "person__email", "by__email")
     ordering = (F("resolved_at").desc(nulls_first=True), "-severity", "made_at")
