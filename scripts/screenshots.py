@@ -36,6 +36,10 @@ PAGES = {
         "/accounts/login/",
         "/accounts/signup/",
         "/accounts/password/reset/",
+        "/how-it-works/",
+        "/trust/",
+        "/terms/",
+        "/privacy/",
         "/no-such-page/",
     ],
     "owner": [
@@ -47,6 +51,10 @@ PAGES = {
         "/notifications/settings/",
         "/invoices/",
         "/account/settings/",
+        "/account/close/",
+        "/accounts/2fa/",
+        "/accounts/sessions/",
+        "/accounts/3rdparty/",
     ],
     "provider": [
         f"/provider/{SALON}/{page}/"
@@ -66,12 +74,20 @@ PAGES = {
             "finance",
             "finance/receivables",
             "invoices",
+            "promo-codes",
             "expenses",
             "payouts",
             "reviews",
         )
     ],
-    "staff": ["/dev/outbox/", "/admin/"],
+    "staff": [
+        "/dev/outbox/",
+        "/admin/",
+        "/admin/providers/provider/",
+        "/admin/bookings/incident/",
+        "/admin/reviews/review/",
+        "/admin/accounts/auditentry/",
+    ],
 }
 
 
