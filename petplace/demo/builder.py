@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils.text import slugify
 
 from accounts.models import User
-from bookings.domain import aftercare, interval, lifecycle, quotes, reservation, sweeps
+from bookings.domain import aftercare, interval, lifecycle, quotes, reservation, sweeps, trust
 from bookings.models import Booking
 from messaging.choices import Channel
 from messaging.domain import conversations, quick_replies
@@ -24,7 +24,7 @@ from messaging.models import Conversation, Delivery, DeliveryState, Notification
 from payments.domain import calls, charges, payouts
 from payments.gateways import history, registry, sandbox
 from payments.models import Invoice, PayoutAccount
-from petplace.demo import pictures
+from petplace.demo import papers, pictures
 from petplace.demo.talks import QUESTIONS, QUICK_REPLIES, TALKS
 from petplace.demo.town import (
     BIOS,
@@ -206,6 +206,8 @@ class _Builder:
             reason = "The address does not match the map point."
             return applications.reject(provider, by=self.staff, now=handed_in, reason=reason)
         provider = applications.approve(provider, by=self.staff, now=handed_in)
+        manager = provider.memberships.get(role=MembershipRole.MANAGER).user
+        papers.hand_in(provider, by=manager, staff=self.staff, draw=self.voices, now=handed_in)
         if left == 3:
             return applications.suspend(provider, by=self.staff, now=self.now, reason="Insurance has run out.")
         return provider
@@ -561,6 +563,7 @@ class _Builder:
         """Let the system act on what is overdue, and keep word of the past from going out of the house."""
         sweeps.process_due(now=self.now)
         self.publish_reviews()
+        trust.refresh_all(self.now)
         past = Delivery.objects.filter(
             Q(due_at__lte=self.now) | Q(notification__kind="message"), state=DeliveryState.WAITING
         ).exclude(channel=Channel.IN_APP)

@@ -198,3 +198,17 @@ def scene(kind: str, variant: int) -> bytes:
     disc(x + 114, y - 40, 8, INK)
     draw.line([((x - 86) * s, (y - 10) * s), ((x - 128) * s, (y - 62) * s)], fill=coat, width=18 * s)
     return _png(image)
+
+
+@cache
+def paper(title: str) -> bytes:
+    """Return a PNG page that says plainly that it is none."""
+    image, draw = _canvas("#ffffff", 420, 594)
+    s = SCALE
+    draw.text((36 * s, 40 * s), title, fill=INK, font_size=26 * s)
+    for line in range(9):
+        draw.rectangle(
+            [36 * s, (110 + line * 34) * s, (384 - line % 3 * 60) * s, (122 + line * 34) * s], fill="#e6e1da"
+        )
+    draw.text((36 * s, 470 * s), "DEMO, not a document", fill="#c0392b", font_size=30 * s)
+    return _png(image)

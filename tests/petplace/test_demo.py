@@ -15,7 +15,7 @@ from messaging.models import Delivery
 from petplace import invariants
 from petplace.demo import builder
 from petplace.demo.town import CITIES
-from providers.models import Provider, Service
+from providers.models import Provider, Service, VerificationDocument
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +38,7 @@ def test_seed_demo_fills_an_empty_database_once_and_it_holds_together():
     assert f"Demo town ready: 10 providers, {Service.objects.count()} services, 6 pet owners" in said.getvalue()
     assert again.getvalue() == "The demo town is there already.\n"
     assert {"completed", "confirmed", "cancelled"} <= set(states)
+    assert VerificationDocument.objects.filter(is_accepted=True).exists()
     assert set(Provider.objects.values_list("state", flat=True)) == {"approved", "submitted", "rejected", "suspended"}
     assert Booking.objects.filter(owner__email="owner@demo.petplace.test").count() >= 5
     assert all(email.endswith("@demo.petplace.test") for email in User.objects.values_list("email", flat=True))
