@@ -110,9 +110,19 @@ class CloseForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
+    email = forms.CharField(max_length=254, label="Your e-mail address, to confirm")
+
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         self.user = user
         super().__init__(*args, **kwargs)
+        # Who signs in with a passkey or an account elsewhere has no password to prove who it is.
+        del self.fields["email" if user.has_usable_password() else "password"]
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if email.strip().lower() != self.user.email:
+            raise ValidationError("This is not your address.")
+        return email
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]

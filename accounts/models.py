@@ -11,10 +11,22 @@ from django.utils import timezone
 from phonenumber_field.modelfields import PhoneNumberField
 
 from accounts.audit import AuditAction, AuditEntry
+from accounts.privacy import Consent, ConsentKind, DataExport, ExportState
 from accounts.validators import validate_time_zone
 from petplace.roles import Right, groups_with
 
-__all__ = ["AuditAction", "AuditEntry", "TokenFamily", "TokenFamilyQuerySet", "User", "UserManager"]
+__all__ = [
+    "AuditAction",
+    "AuditEntry",
+    "Consent",
+    "ConsentKind",
+    "DataExport",
+    "ExportState",
+    "TokenFamily",
+    "TokenFamilyQuerySet",
+    "User",
+    "UserManager",
+]
 
 
 class UserManager(BaseUserManager["User"]):

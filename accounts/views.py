@@ -1,20 +1,22 @@
 """Pages of one's own account. Passwords, addresses and browser sessions are allauth's pages."""
 
 from allauth.usersessions.models import UserSession
+from django.conf import settings as conf
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import guessing, permissions
-from accounts.domain import closing, credentials, families, profile, second_factor
+from accounts.domain import closing, consents, credentials, exporting, families, profile, second_factor
 from accounts.forms import CloseForm, ProfileForm
-from accounts.models import TokenFamily
+from accounts.models import ConsentKind, TokenFamily
 from petplace.errors import DomainError
 from petplace.http import SignedInRequest
+from petplace.uploads import private_download
 
 
 @login_required
@@ -67,6 +69,53 @@ def end_all(request: SignedInRequest) -> HttpResponse:
 
 
 @login_required
+@require_GET
+def privacy(request: SignedInRequest) -> HttpResponse:
+    """Show what was agreed to, and the copy of one's data."""
+    now = timezone.now()
+    export = request.user.exports.first()
+    context = {
+        "export": export,
+        "key": exporting.key_of(export) if export is not None and export.is_open(now) else "",
+        "minutes": conf.EXPORT_LINK_MINUTES,
+        "consents": request.user.consents.all(),
+        "has_news": consents.stands(request.user, ConsentKind.MARKETING),
+    }
+    return render(request, "accounts/privacy.html", context)
+
+
+@login_required
+@require_POST
+def ask_export(request: SignedInRequest) -> HttpResponse:
+    try:
+        exporting.ask(request.user, now=timezone.now())
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "We are putting it together, and mail you when it is ready.")
+    return redirect("accounts:privacy")
+
+
+@require_GET
+def export_file(request: HttpRequest, key: str) -> HttpResponseBase:
+    """Answer the ZIP to whoever has the signed link, which lives for minutes: apps open it in a browser."""
+    export = exporting.open_link(key, now=timezone.now())
+    if export is None:
+        raise Http404
+    return private_download(export.file, filename=f"pet-place-{export.asked_at:%Y-%m-%d}")
+
+
+@login_required
+@require_POST
+def news(request: SignedInRequest) -> HttpResponse:
+    """Agree to news by mail, or take it back."""
+    act = consents.give if request.POST.get("on") == "yes" else consents.withdraw
+    act(request.user, ConsentKind.MARKETING, now=timezone.now())
+    messages.success(request, "Saved.")
+    return redirect("accounts:privacy")
+
+
+@login_required
 @require_http_methods(["GET", "POST"])
 def close(request: SignedInRequest) -> HttpResponse:
     form = CloseForm(request.POST or None, user=request.user)
@@ -79,4 +128,5 @@ def close(request: SignedInRequest) -> HttpResponse:
             logout(request)
             messages.success(request, "Your account is closed. Thank you for having been here.")
             return redirect("home")
-    return render(request, "accounts/close.html", {"form": form}, status=200)
+    context = {"form": form, "obstacles": closing.obstacles(request.user)}
+    return render(request, "accounts/close.html", context)

@@ -7,17 +7,20 @@ class BookingsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.domain import closing
-        from bookings import kinds, mails
+        from bookings import exports, kinds, mails
         from bookings.domain import forgetting, guards, paying, talks
         from messaging import about
         from payments.domain import subjects
         from providers.domain import hours
 
         kinds.declare()
+        exports.register()
         mails.connect()
         about.describers.append(talks.describe)
         hours.time_off_guards.append(guards.refuse_time_off)
         closing.guards.append(guards.refuse_closing)
+        closing.guards.append(guards.refuse_while_complaints_are_open)
+        closing.guards.append(guards.refuse_while_reports_are_open)
         closing.forgetters.append(forgetting.forget_owner)
         subjects.register(
             lock=paying.lock,

@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from icalendar import Calendar, Event, vText
 
+from bookings.domain import revealing
 from bookings.models import Booking, BookingEvent, CalendarFeed
 from bookings.models.booking import BookingQuerySet
 from bookings.states import Action, BookingState
@@ -31,8 +32,6 @@ STATUS = {
     BookingState.DECLINED: "CANCELLED",
     BookingState.CANCELLED: "CANCELLED",
 }
-# The exact address is for those who have a place: never for a request that may still be declined.
-ADDRESS_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
 
 
 def bookings_of(feed: CalendarFeed, *, now: datetime) -> BookingQuerySet:
@@ -54,15 +53,15 @@ def render(feed: CalendarFeed, *, now: datetime) -> bytes:
     """Return the feed as a calendar file, its time zones spelled out."""
     bookings = list(bookings_of(feed, now=now))
     name = f"Pet Place: {feed.get_audience_display().lower()}"
-    return _calendar(bookings, feed.audience, name)
+    return _calendar(bookings, feed.audience, name, now)
 
 
-def render_one(booking: Booking) -> bytes:
+def render_one(booking: Booking, *, now: datetime) -> bytes:
     """Return one booking as its owner may keep it."""
-    return _calendar([booking], CalendarFeed.Audience.OWNER, "Pet Place")
+    return _calendar([booking], CalendarFeed.Audience.OWNER, "Pet Place", now)
 
 
-def _calendar(bookings: list[Booking], audience: str, name: str) -> bytes:
+def _calendar(bookings: list[Booking], audience: str, name: str, now: datetime) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", "-//Pet Place//Bookings//EN")
     calendar.add("version", "2.0")
@@ -71,7 +70,7 @@ def _calendar(bookings: list[Booking], audience: str, name: str) -> bytes:
     calendar.add("x-wr-calname", name)
     calendar.add("refresh-interval", timedelta(minutes=15), parameters={"VALUE": "DURATION"})
     for booking in bookings:
-        calendar.add_component(_event(booking, audience))
+        calendar.add_component(_event(booking, audience, now))
     if bookings:
         first = min(booking.starts_at for booking in bookings).date() - timedelta(days=366)
         last = max(booking.ends_at for booking in bookings).date() + timedelta(days=366)
@@ -84,7 +83,7 @@ def uid_of(booking: Booking) -> str:
     return f"{booking.uid}@bookings.petplace"
 
 
-def _event(booking: Booking, audience: str) -> Event:
+def _event(booking: Booking, audience: str, now: datetime) -> Event:
     zone = ZoneInfo(booking.time_zone)
     event = Event()
     event.add("uid", uid_of(booking))
@@ -99,7 +98,7 @@ def _event(booking: Booking, audience: str) -> Event:
     url = settings.SITE_URL + _path(booking, audience)
     event.add("description", vText(f"{booking.get_state_display()}. {booking.reference}\n{url}"))
     event.add("url", url)
-    if booking.state in ADDRESS_STATES:
+    if revealing.tells_place(booking, now=now):
         event.add("location", vText(_one_line(booking.service.branch.address)))
     event.add("transp", "TRANSPARENT" if event["status"] == "CANCELLED" else "OPAQUE")
     return event

@@ -15,7 +15,7 @@ from bookings.domain import interval
 from bookings.models import Booking
 from bookings.models.incident import IncidentKind
 from bookings.states import BookingState
-from bookings.validators import COMPLAINT_LENGTH
+from bookings.validators import ACCESS_LENGTH, COMPLAINT_LENGTH
 from petplace.errors import DomainError, InvalidInput
 from petplace.money import exponent
 from pets.models import Pet
@@ -248,6 +248,10 @@ class TipForm(forms.Form):
 
 class ExtraForm(TipForm):
     description = forms.CharField(max_length=200, error_messages={"required": "Say what it is for."})
+
+
+class AccessForm(forms.Form):
+    text = forms.CharField(required=False, max_length=ACCESS_LENGTH)
 
 
 class ComplaintForm(forms.Form):

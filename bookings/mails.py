@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bookings import feeds, kinds, permissions
-from bookings.domain import cancellation, one_tap, texts
+from bookings.domain import cancellation, one_tap, revealing, texts
 from bookings.models import Booking
 from bookings.states import FINAL_STATES, Action, BookingState
 from messaging import links
@@ -84,7 +84,9 @@ def move_button(notification: Notification) -> Button | None:
 
 def calendar(notification: Notification) -> list[Attachment]:
     booking = _booking(notification)
-    return [] if booking is None else [Attachment(f"{booking.reference}.ics", feeds.render_one(booking), CALENDAR)]
+    if booking is None:
+        return []
+    return [Attachment(f"{booking.reference}.ics", feeds.render_one(booking, now=timezone.now()), CALENDAR)]
 
 
 def _booking(notification: Notification) -> Booking | None:
@@ -116,7 +118,7 @@ def _facts(booking: Booking, notification: Notification, *, is_team: bool) -> li
         facts += [("Pet" if len(pets) == 1 else "Pets", kept), ("Owner", booking.owner.get_full_name())]
         facts += [("Branch", branch.name), ("Note", booking.note)]
     else:
-        has_address = booking.state in feeds.ADDRESS_STATES
+        has_address = revealing.tells_place(booking, now=timezone.now())
         facts += [("Where", branch.address if has_address else branch.city or branch.name)]
         facts += [("Pet" if len(pets) == 1 else "Pets", texts.listed([pet.name for pet in pets]))]
         facts += [("Provider", booking.provider.name)]

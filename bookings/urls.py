@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("<slug:reference>/cancel/", owner.cancel, name="cancel"),
     path("<slug:reference>/move/", owner.move, name="move"),
     path("<slug:reference>/coming/", owner.coming, name="coming"),
+    path("<slug:reference>/access/", owner.access, name="access"),
     path("<slug:reference>/tip/", owner.tip, name="tip"),
     path("<slug:reference>/complaint/", owner.complain, name="complaint"),
     path("<slug:reference>/incident/", incidents.report, name="incident"),

@@ -5,10 +5,15 @@ from petplace.errors import InvalidInput
 NOTE_LENGTH = 2000
 REASON_LENGTH = 1000
 COMPLAINT_LENGTH = 2000
+ACCESS_LENGTH = 1000
 
 
 def clean_note(text: str) -> str:
     return _clean(text, field="note", length=NOTE_LENGTH)
+
+
+def clean_access_note(text: str) -> str:
+    return _clean(text, field="text", length=ACCESS_LENGTH)
 
 
 def clean_reason(text: str, *, is_required: bool = False) -> str:

@@ -9,7 +9,7 @@ from accounts.models import User
 from messaging.choices import Channel
 from messaging.domain import notify
 from messaging.kinds import PEOPLE, Kind, Urgency
-from messaging.models import ContactSettings, Notification, Preference
+from messaging.models import ContactSettings, LiveEvent, Notification, Preference
 
 TEXTS = {
     AccountEvent.TOKEN_REUSED: (
@@ -27,13 +27,19 @@ TEXTS = {
         "Somebody signed in from a device that we have not seen before. If that was you, there is nothing to do. If "
         "not, sign out everywhere under Settings, Browsers, and set a new password.",
     ),
+    AccountEvent.EXPORT_READY: (
+        "Your copy of your data is ready",
+        "You can download it from your settings for a week. If you did not ask for it, change your password.",
+    ),
 }
+PAGES = {AccountEvent.EXPORT_READY: "accounts:privacy"}
 KINDS = tuple(
     Kind(f"account_{event}", label, "account", PEOPLE, offered=(Channel.SMS,), urgency=Urgency.URGENT, is_mutable=False)
     for event, label in (
         (AccountEvent.TOKEN_REUSED, "An app was signed out to protect you"),
         (AccountEvent.PASSWORD_CHANGED, "Your password was changed"),
         (AccountEvent.NEW_DEVICE, "A sign-in from a new device"),
+        (AccountEvent.EXPORT_READY, "The copy of your data is ready"),
     )
 )
 
@@ -44,10 +50,18 @@ def tell(user: User, event: AccountEvent, now: datetime, detail: str = "") -> No
     if detail:
         body = f"{body} The device: {detail}."
     key = f"account:{event}:{now.isoformat()}"
-    notify(user, f"account_{event}", key=key, title=title, body=body, now=now, url=reverse("accounts:settings"))
+    notify(
+        user,
+        f"account_{event}",
+        key=key,
+        title=title,
+        body=body,
+        now=now,
+        url=reverse(PAGES.get(event, "accounts:settings")),
+    )
 
 
 def forget(user: User, now: datetime) -> None:
     """Nothing more is sent to someone who closed the account."""
-    for model in (Notification, Preference, ContactSettings):
+    for model in (Notification, Preference, ContactSettings, LiveEvent):
         model.objects.filter(user=user).delete()

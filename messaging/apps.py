@@ -13,17 +13,20 @@ class MessagingConfig(AppConfig):
             chat_kinds,
             contact_events,
             contact_kinds,
+            exports,
             kinds,
             pet_mails,
             provider_events,
         )
         from messaging.domain import chat_notices, rendering
-        from providers.domain import applications, team
+        from providers.domain import applications, leaving, team
 
         kinds.register(*account_events.KINDS)
+        exports.register()
         events.listeners.append(account_events.tell)
         closing.forgetters.append(account_events.forget)
         closing.forgetters.append(chat_events.forget)
+        leaving.forgetters.append(chat_events.forget_provider)
         applications.listeners.append(provider_events.tell)
         chat_kinds.declare()
         rendering.register_text(chat_kinds.MESSAGE, chat_notices.digest)

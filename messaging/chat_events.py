@@ -6,9 +6,9 @@ from django.db import connection
 from django.db.models import Q
 
 from accounts.models import User
-from messaging.domain import moderation
-from messaging.models import Block, Conversation, Message, Seat
-from providers.models import Membership
+from messaging.domain import chat_notices, moderation, notifications
+from messaging.models import Block, Conversation, Message, QuickReply, Report, Seat
+from providers.models import Membership, Provider
 
 
 def joined(membership: Membership) -> None:
@@ -34,5 +34,13 @@ def forget(user: User, now: datetime) -> None:
     moderation.remove(Message.objects.filter(author=user), now=now)
     still_open = Q(closes_at__isnull=True) | Q(closes_at__gt=now)
     Conversation.objects.filter(still_open, owner=user).update(closes_at=now)
+    Report.objects.filter(by=user).update(text="", outcome="")
+    Report.objects.filter(message__author=user).update(quote="")
+    notifications.forget_topics([chat_notices.topic(talk) for talk in Conversation.objects.filter(owner=user)])
     Seat.objects.filter(user=user).delete()
     Block.objects.filter(owner=user).delete()
+
+
+def forget_provider(provider: Provider, now: datetime) -> None:
+    """Take the ready answers of a business away that its only person leaves."""
+    QuickReply.objects.filter(provider=provider).delete()

@@ -10,8 +10,12 @@ class PetplaceConfig(AppConfig):
 
     def ready(self) -> None:
         # Makes the project's Celery application the one that ``shared_task`` and ``current_app`` mean.
-        from petplace import celery  # noqa: F401
+        from accounts.domain import closing
+        from petplace import celery, forgetting  # noqa: F401
+        from providers.domain import leaving
 
+        closing.forgetters.append(forgetting.forget)
+        leaving.forgetters.append(forgetting.forget_provider)
         # After the last app: by then every permission exists.
         last = [config for config in apps.get_app_configs() if config.models_module is not None][-1]
         post_migrate.connect(_sync_groups, sender=last, dispatch_uid="petplace.roles")

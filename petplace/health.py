@@ -1,6 +1,7 @@
 """What machines ask: is the process alive, can it serve, what does it measure."""
 
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis
@@ -34,12 +35,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """Say whether this process can serve: 200, or 503 while the database is away or not migrated.
 
     Redis is reported and not required: everything but live updates works without it. A worker that stopped or
-    deliveries that are late make it ``degraded``, which is still 200, or balancers would take away the pages, too;
-    monitors ask with ``?strict=1`` and get 503 for that.
+    deliveries that are late make it ``degraded``, and so does a clock that differs from the database's. That is still
+    200, or balancers would take away the pages, too; monitors ask with ``?strict=1`` and get 503 for that.
     """
     report = _database_report(timezone.now())
     is_ready = report["database"] == "ok" and report["migrations"] == "ok"
-    is_degraded = is_ready and report["deliveries"] != "ok"
+    is_degraded = is_ready and (report["deliveries"] != "ok" or report["clock"] != "ok")
     status = "not ready" if not is_ready else "degraded" if is_degraded else "ready"
     body = {"status": status, **report, "redis": "ok" if redis_answers() else "away"}
     is_bad = not is_ready or (is_degraded and request.GET.get("strict") == "1")
@@ -62,7 +63,14 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return response
 
 
-UNKNOWN = {"oldest_due_delivery_seconds": None, "deliveries": "unknown", "worker_seen_seconds": None}
+UNKNOWN = {
+    "oldest_due_delivery_seconds": None,
+    "deliveries": "unknown",
+    "worker_seen_seconds": None,
+    "clock": "unknown",
+    "clock_ahead_seconds": None,
+}
+CLOCK_TOLERANCE = 60  # seconds. Gateways sign webhooks with their time; we refuse what is five minutes away from ours
 
 
 def _database_report(now: datetime) -> dict[str, Any]:
@@ -70,6 +78,7 @@ def _database_report(now: datetime) -> dict[str, Any]:
         if not is_migrated():
             return {"database": "ok", "migrations": "missing", **UNKNOWN}
         seen = deliveries.report(now=now)
+        ahead = clock_ahead()
     except DatabaseError:
         return {"database": "away", "migrations": "unknown", **UNKNOWN}
     return {
@@ -78,7 +87,21 @@ def _database_report(now: datetime) -> dict[str, Any]:
         "oldest_due_delivery_seconds": round(seen.oldest.total_seconds()),
         "deliveries": "late" if seen.is_late else "ok",
         "worker_seen_seconds": None if seen.worker_seen is None else round(seen.worker_seen.total_seconds()),
+        # A worker that was seen in the future has a clock that is ahead of ours; one that is behind is late.
+        "clock": "off" if abs(ahead) > CLOCK_TOLERANCE or _is_in_the_future(seen.worker_seen) else "ok",
+        "clock_ahead_seconds": round(ahead),
     }
+
+
+def clock_ahead() -> float:
+    """Return by how many seconds this machine's clock is ahead of the database's, the one that all machines share."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+        return time.time() - float(cursor.fetchone()[0])
+
+
+def _is_in_the_future(worker_seen: timedelta | None) -> bool:
+    return worker_seen is not None and worker_seen.total_seconds() < -CLOCK_TOLERANCE
 
 
 def is_migrated() -> bool:

@@ -422,6 +422,7 @@ CELERY_BEAT_SCHEDULE = {
     "documents": {"task": "providers.tasks.check_documents", "schedule": 60.0, "options": {"expires": 60}},
     "payouts": {"task": "payments.tasks.collect_payouts", "schedule": crontab(minute=23)},
     "reconciliation": {"task": "payments.tasks.reconcile", "schedule": crontab(hour=4, minute=40)},
+    "exports": {"task": "accounts.tasks.make_exports", "schedule": 20.0, "options": {"expires": 20}},
     "housekeeping": {"task": "petplace.tasks.housekeeping", "schedule": crontab(hour=3, minute=10)},
 }
 
@@ -437,6 +438,21 @@ DISABLE_BOOKING_LOCKS = env.bool("PETPLACE_TEST_DISABLE_LOCKS", default=False) a
 DISABLE_PAYMENT_LOCKS = (
     env.bool("PETPLACE_TEST_DISABLE_PAYMENT_LOCKS", default=False) and "PETPLACE_TEST_RUN" in env.ENVIRON
 )
+# The exact address and the way in are shown to the two sides of a booking from so many hours before until after it.
+PLACE_HOURS_BEFORE = env.int("PLACE_HOURS_BEFORE", default=48)
+PLACE_HOURS_AFTER = env.int("PLACE_HOURS_AFTER", default=24)
+# The provider's team reads about a pet's health from the confirmation until so many hours after the end.
+CARE_HOURS_AFTER = env.int("CARE_HOURS_AFTER", default=24)
+# The versions of /terms/ and /privacy/ that people agree to now; raise one with each change of its text.
+TERMS_VERSION = env.str("TERMS_VERSION", default="2026-11")
+PRIVACY_VERSION = env.str("PRIVACY_VERSION", default="2026-11")
+# Copies of one's own data: how long one is kept, how often one can be asked for, how long a link opens it.
+EXPORT_DAYS = env.int("EXPORT_DAYS", default=7)
+EXPORT_EVERY_HOURS = env.int("EXPORT_EVERY_HOURS", default=24)
+EXPORT_LINK_MINUTES = env.int("EXPORT_LINK_MINUTES", default=5)
+# What is kept only for a while: papers of providers who were rejected or have left, and what gateways sent us.
+RETAIN_DOCUMENT_DAYS = env.int("RETAIN_DOCUMENT_DAYS", default=90)
+RETAIN_GATEWAY_PAYLOAD_DAYS = env.int("RETAIN_GATEWAY_PAYLOAD_DAYS", default=400)
 PAYOUT_DAYS = 2  # after the end of the visit
 TIP_DAYS = 14  # after the end of the visit
 PETS_PER_OWNER = 60

@@ -9,11 +9,13 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError
 from django.utils import timezone
 
-from accounts.domain import credentials, devices, families
-from bookings.domain import quotes
+from accounts.domain import credentials, devices, exporting, families
+from bookings.domain import quotes, revealing
 from messaging.domain import live, outbox
+from payments.domain import events as gateway_events
 from petplace.api import idempotency
 from petplace.models import LimitCount
+from providers.domain import documents
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,10 @@ CHORES: dict[str, Callable[..., int]] = {
     "known devices": devices.delete_old,
     "quotes": quotes.delete_stale,
     "live events": live.delete_old,
+    "ways in": revealing.forget_access,
+    "copies of data": exporting.delete_expired,
+    "documents": documents.delete_old,
+    "gateway payloads": gateway_events.strip_old,
     "messages kept for developers": outbox.delete_kept,
     "counted tries": LimitCount.delete_old,
 }

@@ -30,12 +30,21 @@ def how_it_works(request: HttpRequest) -> HttpResponse:
 
 def terms(request: HttpRequest) -> HttpResponse:
     """Show the terms that the host of this installation should read and make theirs."""
-    return render(request, "pages/terms.html")
+    return render(request, "pages/terms.html", {"version": settings.TERMS_VERSION})
 
 
 def privacy(request: HttpRequest) -> HttpResponse:
     """Say which personal data is kept, why, and how to get it out."""
-    return render(request, "pages/privacy.html")
+    context = {
+        "version": settings.PRIVACY_VERSION,
+        "hours_before": settings.PLACE_HOURS_BEFORE,
+        "hours_after": settings.PLACE_HOURS_AFTER,
+        "care_hours": settings.CARE_HOURS_AFTER,
+        "document_days": settings.RETAIN_DOCUMENT_DAYS,
+        "payload_days": settings.RETAIN_GATEWAY_PAYLOAD_DAYS,
+        "export_days": settings.EXPORT_DAYS,
+    }
+    return render(request, "pages/privacy.html", context)
 
 
 @require_safe

@@ -7,7 +7,8 @@ class PetsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.domain import closing
-        from pets import domain, kinds
+        from pets import domain, exports, kinds
 
         kinds.declare()
+        exports.register()
         closing.forgetters.append(domain.forget_owner)

@@ -8,9 +8,10 @@ class ReviewsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.domain import closing
         from bookings.domain import events
-        from reviews import kinds
+        from reviews import exports, kinds
         from reviews.domain import cancellations, forgetting
 
         kinds.declare()
+        exports.register()
         events.listeners.append(cancellations.follow)
         closing.forgetters.append(forgetting.forget)

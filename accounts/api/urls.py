@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from accounts.api import views
+from accounts.api import privacy, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/register/", views.RegisterView.as_view(), name="api-register"),
@@ -15,4 +15,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/password/reset/confirm/", views.PasswordResetConfirmView.as_view(), name="api-password-reset-confirm"),
     path("auth/email/verify/", views.EmailVerifyView.as_view(), name="api-email-verify"),
     path("me/", views.MeView.as_view(), name="api-me"),
+    path("me/export/", privacy.ExportView.as_view(), name="api-me-export"),
+    path("me/consents/", privacy.ConsentsView.as_view(), name="api-me-consents"),
 ]

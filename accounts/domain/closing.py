@@ -14,11 +14,23 @@ from django.db import transaction
 from accounts.audit import AuditAction
 from accounts.domain import audit, credentials, devices, second_factor
 from accounts.models import TokenFamily, User
+from petplace.errors import DomainError
 
 guards: list[Callable[[User], None]] = []
 forgetters: list[Callable[[User, datetime], None]] = []
 
 FORMER_NAME = "Former user"
+
+
+def obstacles(user: User) -> list[DomainError]:
+    """Return all that is still open, in words: every guard is asked."""
+    found = []
+    for guard in guards:
+        try:
+            guard(user)
+        except DomainError as error:
+            found.append(error)
+    return found
 
 
 @transaction.atomic
@@ -44,6 +56,7 @@ def close(user: User, *, now: datetime, by: User | None = None) -> User:
     user.email = f"{user.uid}@closed.invalid"
     user.full_name = FORMER_NAME
     user.phone = ""
+    user.time_zone, user.locale = "UTC", "en-us"
     user.home_place = ""
     user.home_latitude = user.home_longitude = None
     user.is_staff = user.is_superuser = False

@@ -6,9 +6,10 @@ from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.audit import AuditAction
-from accounts.domain import audit, devices, events, families, second_factor
+from accounts.domain import audit, consents, devices, events, families, second_factor
 from accounts.domain.events import AccountEvent
 from accounts.models import User
 
@@ -32,6 +33,7 @@ def register(*, email: str, password: str, full_name: str) -> User | None:
         with transaction.atomic():
             user = User.objects.create_user(email, password, full_name=full_name)
             EmailAddress.objects.create(user=user, email=email, primary=True, verified=False)
+            consents.accept_texts(user, now=timezone.now())
     except IntegrityError:
         return None
     return user

@@ -11,6 +11,7 @@ class AccountEvent(StrEnum):
     TOKEN_REUSED = "token_reused"  # noqa: S105 - a name, not a secret
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     NEW_DEVICE = "new_device"
+    EXPORT_READY = "export_ready"
 
 
 # Called in the transaction of the change: ``listener(user, event, now, detail)``, the detail in words for people.

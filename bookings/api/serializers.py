@@ -10,12 +10,12 @@ from rest_framework import serializers
 
 from accounts.models import User
 from bookings import permissions
-from bookings.domain import aftercare, events, lifecycle, paying
+from bookings.domain import aftercare, events, lifecycle, paying, revealing
 from bookings.domain.cancellation import Deadline, Terms
 from bookings.models import Booking, CalendarFeed, Quote
 from bookings.models.incident import IncidentKind, IncidentState
 from bookings.states import Action, BookingState, CancelReason, Side
-from bookings.validators import COMPLAINT_LENGTH, NOTE_LENGTH, REASON_LENGTH
+from bookings.validators import ACCESS_LENGTH, COMPLAINT_LENGTH, NOTE_LENGTH, REASON_LENGTH
 from messaging.choices import OUTSIDE, DeliveryState
 from payments.domain import charges
 from payments.models import Invoice, InvoiceKind, InvoiceState, LineKind
@@ -40,8 +40,6 @@ ACTION_PATHS = {
     Action.NO_SHOW: "no-show",
 }
 ALL_PATHS = (*ACTION_PATHS.values(), "payment", "tip", "extra", "complaint")
-# Once it is agreed, the owner must be able to find the door.
-ADDRESS_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
 
 
 class LineSerializer(StrictSerializer):
@@ -244,6 +242,7 @@ class BookingSerializer(StrictSerializer):
     )
     pets = PetBriefSerializer(many=True, read_only=True)
     note = serializers.CharField(read_only=True)
+    access_note = serializers.SerializerMethodField()
     price = serializers.SerializerMethodField()
     payment = serializers.SerializerMethodField()
     cancellation = serializers.SerializerMethodField()
@@ -268,10 +267,15 @@ class BookingSerializer(StrictSerializer):
         return ResourceBriefSerializer(taken, many=True).data
 
     def get_address(self, booking: Booking) -> str | None:
-        """The exact address: for the owner once it is confirmed, for the team always."""
+        """The exact address: for the owner from 48 hours before until 24 hours after the visit, for the team always."""
         is_owner = booking.owner_id == self.context["request"].user.pk
-        shows = booking.state in ADDRESS_STATES or not is_owner
+        shows = not is_owner or revealing.tells_place(booking, now=self.context["now"])
         return booking.service.branch.address if shows else None
+
+    def get_access_note(self, booking: Booking) -> str | None:
+        """How to get in: for the owner always, for the team from 48 hours before until 24 hours after the visit."""
+        is_owner = booking.owner_id == self.context["request"].user.pk
+        return booking.access_note if is_owner or revealing.tells_place(booking, now=self.context["now"]) else None
 
     @extend_schema_field(PriceSerializer)
     def get_price(self, booking: Booking) -> dict[str, Any]:
@@ -429,6 +433,10 @@ class AmountInput(StrictSerializer):
 
 class ExtraInput(AmountInput):
     description = fields.LineField(max_length=200)
+
+
+class AccessInput(StrictSerializer):
+    text = fields.TextField(max_length=ACCESS_LENGTH, allow_blank=True, help_text="Empty takes it away.")
 
 
 class ComplaintInput(StrictSerializer):

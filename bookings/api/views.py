@@ -31,6 +31,7 @@ from bookings.domain import (
     quotes,
     reschedule,
     reservation,
+    revealing,
 )
 from bookings.models import Booking, CalendarFeed, Quote
 from bookings.models.booking import BookingQuerySet
@@ -347,6 +348,12 @@ class BookingViewSet(GenericViewSet):
             raise InvalidInput(message, fields={"amount": [message]})
         invoice = act(booking, amount=money.amount, by=caller_of(request), now=timezone.now(), **given)
         return Response(serializers.BillSerializer(invoice).data, status=201)
+
+    @extend_schema(request=serializers.AccessInput, responses=serializers.BookingSerializer)
+    @action(detail=True, methods=["put"], url_path="access-note")
+    def access_note(self, request: Request, id: str) -> Response:
+        """Say how to get in (the owner). The team reads it around the visit alone; it is deleted afterwards."""
+        return self._step(request, revealing.note_access, serializers.AccessInput)
 
     @extend_schema(request=serializers.ComplaintInput, responses={201: serializers.BookingSerializer})
     @action(detail=True, methods=["post"])

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from bookings.domain import texts
-from bookings.models import Allocation, Booking
+from bookings.models import Allocation, Booking, Complaint, Incident
 from petplace.errors import DomainError
 from providers.models import Resource
 
@@ -21,6 +21,21 @@ def refuse_time_off(resource: Resource, starts_at: datetime, ends_at: datetime) 
         shown = texts.listed([*references[:SHOWN], *(["more"] if len(references) > SHOWN else [])])
         message = f"{resource.name} is booked then: {shown}. Move or cancel that first."
         raise DomainError(message, code="booked_then", extra={"bookings": references[:SHOWN]})
+
+
+def refuse_while_complaints_are_open(user: User) -> None:
+    """Refuse while Pet Place decides about a complaint that the person made."""
+    open_ones = Complaint.objects.filter(by=user, closed_at__isnull=True)
+    if references := list(open_ones.values_list("booking__reference", flat=True)[:SHOWN]):
+        message = f"We are looking at your complaint: {texts.listed(references)}. Wait until it is decided."
+        raise DomainError(message, code="open_complaints", extra={"bookings": references})
+
+
+def refuse_while_reports_are_open(user: User) -> None:
+    """Refuse while staff look at a safety report that the person made: there may be questions."""
+    if Incident.objects.waiting().filter(by=user).exists():
+        message = "We are looking at your safety report. Wait until it is answered."
+        raise DomainError(message, code="open_incidents")
 
 
 def refuse_closing(user: User) -> None:

@@ -78,6 +78,8 @@ class Booking(PublicModel):
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="bookings")
     pets = models.ManyToManyField(Pet, through="BookingPet", related_name="bookings")
     note = models.TextField(max_length=2000, blank=True)
+    # How to get in, for visits at home. Shown by ``bookings.domain.revealing`` alone, and blanked after the visit.
+    access_note = models.TextField(max_length=1000, blank=True, db_default="")
 
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()

@@ -1,6 +1,7 @@
 """What a browser keeps for when there is no network: the next visits of its signed-in reader."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -9,9 +10,9 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
+from bookings.domain import revealing
 from bookings.models import Booking
 from bookings.states import Side
-from bookings.views.owner import ADDRESS_STATES
 from petplace.http import SignedInRequest
 from petplace.templatetags import ui
 
@@ -27,18 +28,18 @@ def next_bookings(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     own = Booking.objects.owned_by(request.user).upcoming(now).with_everything()[:OWN]
     ours = Booking.objects.provided_by(request.user).upcoming(now).with_everything()[:OF_THE_BUSINESS]
-    visits = [*_shown(own, Side.OWNER), *_shown(ours, Side.PROVIDER)]
+    visits = [*_shown(own, Side.OWNER, now), *_shown(ours, Side.PROVIDER, now)]
     visits.sort(key=lambda visit: visit["starts_at"])
     return JsonResponse({"person": str(request.user.uid), "at": now, "visits": visits})
 
 
-def _shown(bookings: Iterable[Booking], side: Side) -> list[dict[str, Any]]:
+def _shown(bookings: Iterable[Booking], side: Side, now: datetime) -> list[dict[str, Any]]:
     found = []
     for booking in bookings:
         pets = ", ".join(pet.name for pet in booking.pets.all())
         other = booking.provider.name if side == Side.OWNER else booking.owner.get_full_name()
-        # The place is told to the owner once it is agreed; the business knows its own.
-        tells_place = side == Side.PROVIDER or booking.state in ADDRESS_STATES
+        # The place is told to the owner shortly before; the business knows its own.
+        tells_place = side == Side.PROVIDER or revealing.tells_place(booking, now=now)
         found.append(
             {
                 "reference": booking.reference,

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from bookings import permissions
-from bookings.domain import cancellation, events, one_tap
+from bookings.domain import cancellation, events, one_tap, revealing
 from bookings.forms import LinkForm
 from bookings.models import Booking
 from bookings.states import Side
@@ -80,7 +80,7 @@ def _show(
         "side": side,
         "pets": list(booking.pets.all()),
         "resources": shown.resources(booking),
-        "shows_address": side == Side.PROVIDER,
+        "shows_address": side == Side.PROVIDER and revealing.tells_place(booking, now=now),
         "when": texts.span(booking.starts_at, booking.ends_at, link.user, booking.zone),
         "error": error,
         "is_open": booking.sequence == link.stamp and one_tap.is_open(booking, link.verb, by=link.user, now=now),

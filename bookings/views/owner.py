@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from bookings import feeds, permissions
-from bookings.domain import aftercare, cancellation, lifecycle, paying, reservation
-from bookings.forms import ComplaintForm, ReasonForm, TipForm
+from bookings.domain import aftercare, cancellation, lifecycle, paying, reservation, revealing
+from bookings.forms import AccessForm, ComplaintForm, ReasonForm, TipForm
 from bookings.models import Booking
 from bookings.states import Action, BookingState, Side
 from bookings.views import shown
@@ -32,8 +32,6 @@ from reviews.views.cards import review_card
 
 VACCINE_WARNING_DAYS = 30
 PAGE_SIZE = 20
-# Once it is agreed, the owner must be able to find the door.
-ADDRESS_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
 CANCELLED_STATES = (BookingState.CANCELLED, BookingState.DECLINED)
 
 
@@ -135,7 +133,8 @@ def detail_context(request: SignedInRequest, booking: Booking, *, now: datetime)
         "actions": actions,
         "pets": list(booking.pets.all()),
         "resources": shown.resources(booking),
-        "shows_address": booking.state in ADDRESS_STATES,
+        "shows_address": revealing.tells_place(booking, now=now),
+        "address_from": revealing.opens_at(booking) if booking.is_live and now < booking.starts_at else None,
         "payment_note": shown.payment_note(booking, money),
         "waiting_text": shown.waiting_text(booking),
         "now": now,
@@ -151,6 +150,8 @@ def detail(request: SignedInRequest, reference: str) -> HttpResponse:
         return redirect("bookings:checkout", reference=reference)
     context = detail_context(request, booking, now=now)
     context["review"] = review_card(request.user, booking, now=now)
+    context["can_note_access"] = revealing.can_note_access(booking, now=now)
+    context["place_hours"] = {"before": settings.PLACE_HOURS_BEFORE, "after": settings.PLACE_HOURS_AFTER}
     return render(request, "bookings/detail.html", context)
 
 
@@ -231,6 +232,23 @@ def coming(request: SignedInRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_POST
+def access(request: SignedInRequest, reference: str) -> HttpResponse:
+    """Keep how to get in."""
+    booking = own_booking(request.user, reference)
+    form = AccessForm(request.POST)
+    try:
+        form.full_clean()
+        text = form.cleaned_data.get("text") or form.data.get("text", "")
+        revealing.note_access(booking, text=text, by=request.user, now=timezone.now())
+    except DomainError as error:
+        say_error(request, error)
+    else:
+        messages.success(request, "Saved. Only the team sees it, around the visit.")
+    return redirect(booking)
+
+
+@login_required
+@require_POST
 def tip(request: SignedInRequest, reference: str) -> HttpResponse:
     """Write a tip and lead to where it is paid."""
     booking = own_booking(request.user, reference)
@@ -268,6 +286,6 @@ def complain(request: SignedInRequest, reference: str) -> HttpResponse:
 def calendar_file(request: SignedInRequest, reference: str) -> HttpResponse:
     """Answer one booking as a file for the owner's own calendar."""
     booking = own_booking(request.user, reference)
-    answer = HttpResponse(feeds.render_one(booking), content_type=feeds.CONTENT_TYPE)
+    answer = HttpResponse(feeds.render_one(booking, now=timezone.now()), content_type=feeds.CONTENT_TYPE)
     answer["Content-Disposition"] = f'attachment; filename="{booking.reference}.ics"'
     return answer

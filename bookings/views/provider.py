@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from bookings import permissions
-from bookings.domain import aftercare, cancellation, lifecycle, paying
+from bookings.domain import aftercare, cancellation, lifecycle, paying, revealing
 from bookings.forms import CompleteForm, DayForm, DeclineForm, ExtraForm, ProviderListForm, RangeForm, ReasonForm
 from bookings.models import Booking
 from bookings.states import Action, BookingState
@@ -30,9 +30,6 @@ from providers.models import Branch, Provider
 from reviews.views.cards import ratings_of, review_card, said_of
 
 PAGE_SIZE = 25
-# What is written about a pet's health is for those who take care of it, and for questions shortly after.
-CARE_STATES = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED})
-CARE_AFTER_END = timedelta(days=14)
 AGENDA_STATES = (BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED, BookingState.NO_SHOW)
 
 
@@ -152,7 +149,7 @@ def detail(request: SignedInRequest, slug: str, reference: str) -> HttpResponse:
     context |= {
         "provider": provider,
         "earlier_visits": visits.exclude(pk=booking.pk).count(),
-        "shows_care": booking.state in CARE_STATES and now < booking.ends_at + CARE_AFTER_END,
+        "shows_care": revealing.tells_care(booking, now=now),
         "review": review_card(request.user, booking, now=now),
         "said": said_of(booking.owner),
         "payout_text": shown.payout_text(booking, context["money"]),

@@ -19,7 +19,7 @@ AWAY_AFTER = 3
 
 @dataclass(frozen=True)
 class Report:
-    """How long the oldest due delivery waits, when the worker was last seen, which servers do not answer."""
+    """How long the oldest due delivery waits, how long ago the worker was seen by its clock, which servers are away."""
 
     oldest: timedelta
     worker_seen: timedelta | None
@@ -61,7 +61,7 @@ def report(*, now: datetime) -> Report:
     )
     return Report(
         oldest=now - oldest if oldest else timedelta(0),
-        worker_seen=None if seen is None else max(now - seen, timedelta(0)),
+        worker_seen=None if seen is None else now - seen,
         away=tuple(str(Channel(channel).label) for channel in stuck),
     )
 

@@ -240,3 +240,8 @@ def _about(topic: str, kind: str | Sequence[str]) -> QuerySet[Notification]:
 def _cut(text: str, length: int) -> str:
     line = " ".join(text.split())
     return line if len(line) <= length else f"{line[: length - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def forget_topics(topics: Sequence[str]) -> int:
+    """Delete what anybody was told about these: it names somebody who is to be forgotten. Returns how many."""
+    return Notification.objects.filter(topic__in=topics).delete()[0] if topics else 0

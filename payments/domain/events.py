@@ -142,3 +142,10 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+def strip_old(*, now: datetime) -> int:
+    """Blank what gateways sent us long ago; that they did, and what became of it, stays. Returns how many."""
+    limit = now - timedelta(days=settings.RETAIN_GATEWAY_PAYLOAD_DAYS)
+    done = GatewayEvent.objects.filter(created_at__lte=limit, state__in=[EventState.PROCESSED, EventState.IGNORED])
+    return done.exclude(payload={}).update(payload={})

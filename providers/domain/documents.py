@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core import signing
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.audit import AuditAction
 from accounts.domain import audit
@@ -16,7 +17,8 @@ from accounts.models import User
 from petplace.errors import DomainError, InvalidInput
 from providers import permissions, validators
 from providers.domain import applications, checks, listing, papers
-from providers.models import ProfileEdit, Provider, ProviderPhoto, Resource, VerificationDocument
+from providers.models import ProfileEdit, Provider, ProviderEvent, ProviderPhoto, Resource, VerificationDocument
+from providers.states import ProviderState
 
 MAX_DOCUMENTS = 40
 MAX_PHOTOS = 20
@@ -213,3 +215,23 @@ def remove_photo(photo: ProviderPhoto) -> None:
     file, storage = str(photo.image.name), photo.image.storage
     photo.delete()
     transaction.on_commit(lambda: storage.delete(file))
+
+
+def delete_old(*, now: datetime) -> int:
+    """Delete the papers of providers who were rejected, or whose team has left, ``RETAIN_DOCUMENT_DAYS`` ago.
+
+    Whoever hands the application in again before that keeps them. Returns how many.
+    """
+    limit = now - timedelta(days=settings.RETAIN_DOCUMENT_DAYS)
+    over = Q(provider__state=ProviderState.REJECTED) | Q(provider__memberships__isnull=True)
+    lately = ProviderEvent.objects.filter(provider=OuterRef("provider"), at__gt=limit)
+    old = VerificationDocument.objects.filter(over, ~Exists(lately), created_at__lte=limit).distinct()
+    return sum(_delete(document) for document in old)
+
+
+@transaction.atomic
+def _delete(document: VerificationDocument) -> int:
+    file, storage = str(document.file.name), document.file.storage
+    gone, _ = document.delete()
+    transaction.on_commit(lambda: storage.delete(file), robust=True)
+    return min(gone, 1)

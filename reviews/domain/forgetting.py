@@ -25,6 +25,6 @@ def forget(user: User, now: datetime) -> None:
     hidden = Q(author=user, hidden_at__isnull=False)
     alone = Q(author=user, side=ReviewSide.PROVIDER) & ~is_kept
     Review.objects.filter(about | hidden | alone).exclude(text="").update(text="")
-    Flag.objects.filter(by=user).exclude(note="").update(note="")
+    Flag.objects.filter(by=user).update(note="", answer="")
     lonely = Reply.objects.filter(by=user).exclude(review__provider__in=others.values("provider"))
     lonely.update(text=GONE, hidden_at=now)

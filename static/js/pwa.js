@@ -36,6 +36,25 @@
   };
   window.petplacePush = { post, bytes, isSame, tell };
 
+  // Words that were written and not sent wait in this browser for whoever wrote them, and for nobody else
+  const UNSENT = "petplace-outbox-";
+  const wipe = (writer) => {
+    try {
+      for (const name of Object.keys(localStorage)) {
+        if (name.startsWith(UNSENT) && !(writer && name.startsWith(`${UNSENT}${writer}-`))) localStorage.removeItem(name);
+      }
+    } catch {
+      // Storage is switched off: nothing was kept
+    }
+  };
+  const signsOut = (form) => form.action?.endsWith("/accounts/logout/");
+  if (person !== undefined) {
+    wipe(person);
+    document.addEventListener("submit", (event) => {
+      if (signsOut(event.target)) wipe("");
+    });
+  }
+
   // No attribute: a page that is made for nobody, such as that of an error. It says nothing of who is signed in.
   if (person === undefined || !("caches" in window) || !("serviceWorker" in navigator)) return;
 
@@ -79,6 +98,6 @@
     });
   });
   document.addEventListener("submit", (event) => {
-    if (event.target.action?.endsWith("/accounts/logout/")) forget();
+    if (signsOut(event.target)) forget();
   });
 })();

@@ -44,6 +44,7 @@ PUBLIC = {
     "api-docs",
     "messaging:unsubscribe",  # the signed address in a mail is the key
     "bookings:link",
+    "accounts:export_file",  # the signed address, which dies within minutes, is the key
     "account_login",
     "account_logout",
     "account_inactive",
@@ -88,6 +89,9 @@ SIGNED_IN = {
     "mfa_reauthenticate_webauthn",
     "socialaccount_connections",
     "accounts:close",
+    "accounts:privacy",
+    "accounts:export",
+    "accounts:news",
     "pets:list",
     "pets:create",
     "pets:detail",
@@ -184,6 +188,7 @@ SIGNED_IN = {
     "bookings:tip",
     "bookings:complaint",
     "bookings:coming",
+    "bookings:access",
     "messaging:list",
     "messaging:read",
     "messaging:read_all",

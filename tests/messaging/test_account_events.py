@@ -18,7 +18,7 @@ def test_each_event_is_told_with_what_to_do(event):
 
     told = Notification.objects.get(user=user)
     assert (told.title, told.body) == account_events.TEXTS[event]
-    assert told.url == "/account/settings/"
+    assert told.url == ("/account/privacy/" if told.kind == "account_export_ready" else "/account/settings/")
     assert sorted(told.deliveries.values_list("channel", flat=True)) == ["email", "in_app"]
 
 

@@ -148,6 +148,33 @@ def test_unsent_text_survives_leaving_the_page(chat: Open, talk: Conversation) -
     assert owner.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('petplace-outbox'))") == []
 
 
+UNSENT = "Object.keys(localStorage).filter((key) => key.startsWith('petplace-outbox'))"
+
+
+@pytest.mark.parametrize("how", ["signs out", "session ends", "somebody else signs in"])
+def test_unsent_text_is_wiped_when_its_writer_goes(chat: Open, talk: Conversation, streams: Streams, how: str) -> None:
+    owner = owners(chat, talk)
+    is_open(owner)
+    owner.route("**/send/", lambda route: route.abort("internetdisconnected"))
+    write(owner, "for nobody else")
+    expect(owner.locator(".is-pending .bubble-foot")).to_have_text("Waiting for a connection")
+    owner.goto("/bookings/")
+    assert len(owner.evaluate(UNSENT)) == 1  # on another page of the same person it waits
+
+    if how == "signs out":
+        owner.locator("summary[aria-label='Your account']").click()
+        owner.get_by_role("button", name="Sign out").click()
+        owner.wait_for_url("**/")
+    else:
+        owner.context.clear_cookies()
+        if how == "somebody else signs in":
+            stranger = talk.provider.memberships.first().user
+            owner.context.add_cookies([session_cookie(stranger, f"http://localhost:{streams.port}")])
+        owner.goto("/")
+    owner.wait_for_function(f"{UNSENT}.length === 0")
+    assert not Message.objects.filter(text="for nobody else").exists()
+
+
 def test_refused_text_says_why_and_can_be_edited(chat: Open, talk: Conversation) -> None:
     owner = owners(chat, talk)
     is_open(owner)

@@ -143,7 +143,8 @@ def test_the_table_in_the_documentation_is_true(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_a_confirmed_booking_comes_with_facts_price_and_calendar_file():
+def test_a_confirmed_booking_comes_with_facts_price_and_calendar_file(time_machine):
+    time_machine.move_to(NOW)
     booking = make_booking(make_service(is_instant=True))
     [one] = [one for one in sent_for(booking.owner) if one.subject.startswith("Booked")]
     assert one.subject == "Booked: A walking service, Wed, Nov 18, 15:00 (Europe/Berlin)"

@@ -360,12 +360,12 @@ def test_a_provider_without_a_booking_of_it_sees_nothing(client, booked, state):
     assert statuses(client, booked) == [404] * 4
 
 
-def test_a_provider_sees_it_for_two_weeks_after_the_visit(client, booked, time_machine):
-    time_machine.move_to(booked.ends_at + 14 * DAY - dt.timedelta(seconds=1))
+def test_a_provider_sees_it_for_a_day_after_the_visit(client, booked, time_machine):
+    time_machine.move_to(booked.ends_at + DAY - dt.timedelta(seconds=1))
     client.force_login(manager_of(booked))
     assert statuses(client, booked) == [200] * 4
 
-    time_machine.move_to(booked.ends_at + 14 * DAY)
+    time_machine.move_to(booked.ends_at + DAY)
     assert statuses(client, booked) == [404] * 4
 
 

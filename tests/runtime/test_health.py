@@ -1,7 +1,9 @@
 """What machines ask."""
 
+import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -38,6 +40,8 @@ def test_readyz_reports_every_part(client: Client) -> None:
         "oldest_due_delivery_seconds": 0,
         "deliveries": "ok",
         "worker_seen_seconds": 0,
+        "clock": "ok",
+        "clock_ahead_seconds": 0,
         "redis": "ok",
     }
 
@@ -67,6 +71,21 @@ def owe(user: object, ago: timedelta, **fields: object) -> Delivery:
     due_at = timezone.now() - ago
     notification = Notification.objects.create(user=user, kind="test", key=str(ago), title="A title", due_at=due_at)
     return Delivery.objects.create(notification=notification, **{"channel": Channel.EMAIL, "due_at": due_at, **fields})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("ours", "workers"), [(360, 360), (-360, -360), (0, 360), (0, 0)])
+def test_a_clock_that_is_off_is_red_for_monitors(
+    client: Client, monkeypatch: pytest.MonkeyPatch, ours: int, workers: int
+) -> None:
+    """Compared with the database's clock, and the worker's with ours. One that is behind is a late worker."""
+    monkeypatch.setattr(health, "time", SimpleNamespace(time=lambda: time.time() + ours))
+    Heartbeat.beat("worker", now=timezone.now() + timedelta(seconds=workers - ours))
+
+    is_well = ours == workers == 0
+    assert statuses(client)[:3] == ((200, 200, "ready") if is_well else (200, 503, "degraded"))
+    told = client.get("/readyz").json()
+    assert (told["clock"] == "ok", round(told["clock_ahead_seconds"], -1)) == (is_well, ours)
 
 
 @pytest.mark.usefixtures("worker")
