@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
@@ -410,13 +410,18 @@ class FeedViewSet(GenericViewSet):
         return Response(status=204)
 
 
+FEED_TOKEN = OpenApiParameter(
+    "token", {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}, OpenApiParameter.PATH, description="Its only key."
+)
+
+
 class CalendarFileView(ApiView):
     """The feed itself. Its address is the only key, so anonymous; unknown, revoked and dead accounts look the same."""
 
     permission_classes = [AllowAny]
     authentication_classes = []
 
-    @extend_schema(responses={(200, "text/calendar"): OpenApiTypes.STR})
+    @extend_schema(parameters=[FEED_TOKEN], responses={(200, "text/calendar"): OpenApiTypes.STR})
     def get(self, request: Request, token: str) -> HttpResponse:
         """Read a calendar feed as iCalendar."""
         live = CalendarFeed.objects.filter(revoked_at__isnull=True, user__is_active=True).select_related("user")

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -15,6 +14,7 @@ from payments.domain import expenses, finance
 from payments.models import Expense, Payout
 from petplace.api import params
 from petplace.api.parsers import UploadParser
+from petplace.api.schema import FILE_ANSWER
 from petplace.uploads import clean_document, private_response
 from providers.api.base import AtProvider, PartViewSet, clean_upload
 from providers.choices import MembershipRole
@@ -107,7 +107,7 @@ class ReceiptViewSet(ManagersOnly):
     def get_queryset(self) -> Any:
         return Expense.objects.filter(provider=self.managed)
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(responses=FILE_ANSWER)
     def retrieve(self, request: Request, provider_id: Any, id: Any) -> HttpResponse:
         """Read the receipt itself (managers)."""
         row = self.get_object()

@@ -24,7 +24,8 @@ class InvoiceSerializer(StrictModelSerializer):
     id = IdField()
     number = serializers.CharField(read_only=True, allow_null=True, help_text="Given when it is issued.")
     parent = fields.UidRelatedField(  # type: ignore[assignment]  # a name that the base class has, too
-        help_text="The sale that an extra charge, tip or credit note belongs to."
+        allow_null=True,
+        help_text="The sale that an extra charge, tip or credit note belongs to.",
     )
     provider = fields.UidRelatedField()
     payer = fields.UidRelatedField()

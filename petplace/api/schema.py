@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from drf_spectacular import openapi
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import append_meta, build_bearer_security_scheme_object
+from drf_spectacular.types import OpenApiTypes
 
 from petplace.api import idempotency
 from petplace.api.problems import CONTENT_TYPE, TITLES
@@ -42,6 +43,13 @@ IDEMPOTENCY_KEY = {
     "required": False,
     "description": "The same key and body within 24 hours give the same answer, and the work is done once.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+}
+
+
+# A file that was checked when it came in: see petplace.uploads.
+FILE_ANSWER = {
+    (200, content_type): OpenApiTypes.BINARY
+    for content_type in ("image/jpeg", "image/png", "image/webp", "application/pdf")
 }
 
 

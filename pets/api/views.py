@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.exceptions import ValidationError
@@ -22,6 +21,7 @@ from messaging.texts import zone_of
 from petplace.api import params
 from petplace.api.idempotency import idempotent
 from petplace.api.parsers import UploadParser
+from petplace.api.schema import FILE_ANSWER
 from petplace.api.views import ApiView, GenericViewSet
 from petplace.http import caller_of
 from petplace.uploads import clean_document, clean_photo, private_response
@@ -29,11 +29,6 @@ from pets import domain, permissions
 from pets.api import serializers
 from pets.models import CareRecord, Pet, Vaccination
 from pets.views.access import visible_pet
-
-FILE_ANSWER = {
-    (200, content_type): OpenApiTypes.BINARY
-    for content_type in ("image/jpeg", "image/png", "image/webp", "application/pdf")
-}
 
 
 def today_of(request: Request) -> date:

@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from petplace.api import fields
 from petplace.api.serializers import IdField, StrictModelSerializer, StrictSerializer
-from reviews.choices import FlagReason, FlagTarget
+from reviews.choices import Decision, FlagReason, FlagTarget
 from reviews.domain import TEXT_LENGTH, moderation, replies
 from reviews.models import Flag, LateCancellation, Reply, Review
 
@@ -63,6 +63,7 @@ class FlagSerializer(StrictModelSerializer):
     """What became of an objection: ``decision`` is empty until staff has looked."""
 
     id = IdField()
+    decision = fields.ChoiceField(choices=Decision.choices, allow_blank=True, read_only=True)
     made_at = fields.UtcDateTimeField(read_only=True)
 
     class Meta:
