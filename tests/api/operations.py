@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.test import RequestFactory
 from rest_framework.test import APIClient
 
+from accounts.domain import exporting
 from accounts.models import User
 from bookings.models import CalendarFeed
 from messaging.domain import quick_replies
@@ -258,6 +259,7 @@ def make_world(*, code: str = "SPRING") -> World:
         service, state="confirmed", owner=owner, pets=[pet], starts_at=NOW + dt.timedelta(days=2, hours=6)
     )
     message = write(booking.conversation, owner, now=NOW, photo=ContentFile(b"x", "photo.jpg"))
+    exporting.ask(owner, now=NOW)
     feed = CalendarFeed.objects.create(user=owner, audience="owner")
     notification = Notification.objects.create(user=owner, kind="x", key="x", title="x", due_at=NOW)
     expense = expenses.add(
