@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.timesince import timesince
 
@@ -62,11 +62,11 @@ class _DecidingAdmin(ReadOnly, ByRight, admin.ModelAdmin):
 
 @admin.register(Review)
 class ReviewAdmin(_DecidingAdmin):
-    list_display = ("provider", "side", "rating", "author", "booking", "created_at", "published_at", "hidden_at")
+    list_display = ("booking", "provider", "side", "rating", "published_at", "hidden_at")
     list_filter = (
         "side", "rating", ("published_at", admin.EmptyFieldListFilter), ("hidden_at", admin.EmptyFieldListFilter)
     )  # fmt: skip
-    list_select_related = ("provider", "author", "booking")
+    list_select_related = ("provider", "booking")
     search_fields = ("provider__name", "author__email", "booking__reference", "text")
     date_hierarchy = "created_at"
     fields = (
@@ -144,15 +144,26 @@ class DecisionForm(forms.ModelForm):
         fields = ("decision", "answer")
 
 
+class OpenFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("decided", "Decided")]
+
+    def queryset(self, request: Any, queryset: "QuerySet[Flag]") -> "QuerySet[Flag]":
+        return queryset.filter(closed_at__isnull=self.value() == "open") if self.value() else queryset
+
+
 @admin.register(Flag)
 class FlagAdmin(admin.ModelAdmin):
-    """The queue: the longest waiting first."""
+    """The queue: what is open, the longest waiting first, and then what was decided."""
 
-    list_display = ("reason", "target", "waits", "provider", "by", "made_at", "decision", "closed_by")
-    list_filter = (("closed_at", admin.EmptyFieldListFilter), "reason", "target", "decision")
+    list_display = ("reason", "target", "waits", "provider", "by", "decision")
+    list_filter = (OpenFilter, "reason", "target", "decision")
     list_select_related = ("by", "closed_by", "review__provider")
     search_fields = ("by__email", "review__provider__name", "review__booking__reference", "review__text")
-    ordering = ("made_at", "pk")
+    ordering = (F("closed_at").desc(nulls_first=True), "made_at", "pk")
     readonly_fields = ("provider", "booking", "target", "reason", "by", "made_at", "note", "text", "author")
 
     def has_add_permission(self, request: SignedInRequest) -> bool:

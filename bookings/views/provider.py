@@ -151,7 +151,7 @@ def detail(request: SignedInRequest, slug: str, reference: str) -> HttpResponse:
         "earlier_visits": visits.exclude(pk=booking.pk).count(),
         "shows_care": revealing.tells_care(booking, now=now),
         "review": review_card(request.user, booking, now=now),
-        "said": said_of(booking.owner),
+        "said": said_of(booking.owner, but=booking),
         "payout_text": shown.payout_text(booking, context["money"]),
     }
     return render(request, "bookings/provider/detail.html", context)

@@ -527,7 +527,10 @@ class _Builder:
 
     def review(self, booking: Booking) -> None:
         """Let each side write or not; half a day later the manager answers some."""
-        if self.rng.random() < 0.75 and self.now - booking.ends_at > timedelta(hours=5):
+        is_willing = self.rng.random() < 0.75
+        # The owner who signs in finds a visit to write about.
+        is_left = booking.owner.email == f"owner@{DOMAIN}" and self.now - booking.ends_at < timedelta(days=10)
+        if is_willing and not is_left and self.now - booking.ends_at > timedelta(hours=5):
             rating, text = self.rng.choice(REVIEWS)
             aspects = {
                 aspect: min(5, max(1, rating + self.voices.choice([0, 0, 0, -1, 1]))) for aspect in OWNERS_ASPECTS

@@ -15,7 +15,7 @@ from reviews.choices import ReviewSide
 from reviews.models import LateCancellation, Review
 
 SHOWN = 3
-SHOWN_ON_PROFILE = 10
+SHOWN_ON_PROFILE = 5
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,11 @@ def review_card(user: User, booking: Booking, *, now: datetime) -> Card | None:
     return Card(side, mine, theirs, is_open, permissions.write_until(booking), address)
 
 
-def said_of(owner: User) -> dict[str, Any]:
-    """Return what providers said of ``owner``: for pages of a provider that the owner has asked or booked."""
+def said_of(owner: User, *, but: Booking) -> dict[str, Any]:
+    """Return what providers said of ``owner``: for pages of a provider that the owner has asked or booked.
+
+    What the team wrote about ``but``, the visit that is shown, stands there already.
+    """
     shown = Review.objects.about(owner).shown()
     figures = shown.order_by().aggregate(mean=Avg("rating"), count=Count("pk"))
     if not figures["count"]:
@@ -67,7 +70,7 @@ def said_of(owner: User) -> dict[str, Any]:
         "count": figures["count"],
         "mean": round(float(figures["mean"]), 2),
         "means": shown.means(ReviewSide.PROVIDER),
-        "last": list(shown.with_author()[:SHOWN]),
+        "last": list(shown.exclude(booking=but).with_author()[:SHOWN]),
     }
 
 

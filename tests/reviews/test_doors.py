@@ -170,6 +170,9 @@ def test_what_providers_say_of_an_owner_is_for_providers(client, booking):
     client.force_login(manager_of(other))
     shown = client.get(reverse("provider:booking", args=[other.provider.slug, other.reference]))
     assert "A friendly owner." in text_of(shown)
+    client.force_login(manager_of(booking))
+    said = client.get(reverse("provider:booking", args=[booking.provider.slug, booking.reference])).context["said"]
+    assert (said["count"], said["last"]) == (1, [])  # what the team wrote about this visit stands in its own card
     client.force_login(manager_of(asked))
     assert "(1" in text_of(client.get(reverse("provider:requests", args=[asked.provider.slug])))
     for user in (booking.owner, UserFactory()):
@@ -539,7 +542,9 @@ def test_admin_only_reads_reviews(client, booking):
 def test_admin_decides_from_the_queue(client, booking):
     review, flag = objected(booking)
     client.force_login(make_support())
-    assert "It insults or threatens somebody" in text_of(client.get(reverse("admin:reviews_flag_changelist")))
+    queue = reverse("admin:reviews_flag_changelist")
+    found = {state: client.get(queue, {"state": state}).context["cl"].result_count for state in ("open", "decided")}
+    assert found == {"open": 1, "decided": 0}
     change = reverse("admin:reviews_flag_change", args=[flag.pk])
     assert "4 of 5. Very good." in text_of(client.get(change))
 
