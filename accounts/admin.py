@@ -17,7 +17,7 @@ from accounts.domain import closing, credentials, rights
 from accounts.forms import AdminPasswordForm
 from accounts.models import AuditAction, AuditEntry, TokenFamily, User
 from petplace.errors import DomainError
-from petplace.roles import Right, may
+from petplace.roles import Right, may, rights_of
 from petplace.staff_admin import ByRight
 
 # One door for everybody: the same limits, the same second factor.
@@ -30,6 +30,11 @@ def staff_of(request: HttpRequest) -> User:
 
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+def _has_more(user: User, than: Any) -> bool:
+    """Whether ``user`` may do things that ``than`` may not: who could set their password could do them too."""
+    return user.is_superuser or not rights_of(user) <= rights_of(than)
 
 
 @admin.register(User)
@@ -69,7 +74,7 @@ class UserAdmin(ByRight, DjangoUserAdmin):
         return [*fields, "is_superuser", "user_permissions"]
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+        if obj is not None and not request.user.is_superuser and _has_more(obj, request.user):
             return False
         return super().has_change_permission(request, obj)
 

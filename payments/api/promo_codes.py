@@ -5,6 +5,7 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,6 +15,7 @@ from petplace.api import fields
 from petplace.api.idempotency import idempotent
 from petplace.api.serializers import IdField, StrictSerializer
 from petplace.http import caller_of
+from petplace.roles import Right, TeamRight, may, team_may
 from providers.api.base import AtProvider
 
 MAX_AMOUNT = 1_000_000_00
@@ -78,12 +80,15 @@ class PromoCodeSerializer(StrictSerializer):
 
 
 class PromoCodeViewSet(AtProvider):
-    """For the provider's team."""
+    """For the provider's managers."""
 
     serializer_class = PromoCodeSerializer
 
     def get_queryset(self) -> Any:
-        return PromoCode.objects.filter(provider=self.provider).order_by("-is_active", "code")
+        provider = self.provider
+        if not (team_may(self.role, TeamRight.MANAGE) or may(self.request.user, Right.TERMS)):
+            raise PermissionDenied("Only managers see promo codes.")
+        return PromoCode.objects.filter(provider=provider).order_by("-is_active", "code")
 
     def list(self, request: Request, provider_id: Any) -> Response:
         """List them, those that can be used first."""

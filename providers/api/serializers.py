@@ -92,7 +92,7 @@ class ProviderSerializer(StrictSerializer):
     appointment_policy = fields.ChoiceField(AppointmentPolicy.choices, read_only=True)
     tax_rate_bp = serializers.IntegerField(read_only=True)
     is_tax_inclusive = serializers.BooleanField(read_only=True)
-    tax_id = serializers.CharField(read_only=True)
+    tax_id = serializers.SerializerMethodField(help_text="For the team. Owners read it on their invoices.")
     state = fields.ChoiceField(ProviderState.choices, read_only=True)
     state_reason = serializers.SerializerMethodField(help_text="Why it was rejected or suspended; for the team.")
     submitted_at = serializers.SerializerMethodField(help_text="For the team.")
@@ -104,6 +104,9 @@ class ProviderSerializer(StrictSerializer):
 
     def _is_team(self) -> bool:
         return bool(self.context.get("is_team"))
+
+    def get_tax_id(self, provider: Any) -> str:
+        return str(provider.tax_id) if self._is_team() else ""
 
     def get_state_reason(self, provider: Any) -> str | None:
         return provider.state_reason if self._is_team() else None

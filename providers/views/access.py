@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
-from providers.choices import MembershipRole
+from petplace.roles import TeamRight, team_may
 from providers.models import Membership, Provider
 
 View = Callable[..., HttpResponse]
@@ -27,7 +27,7 @@ def _enter(request: HttpRequest, slug: str, *, needs_manager: bool) -> Provider:
     membership = get_object_or_404(
         Membership.objects.select_related("provider"), provider__slug=slug, user_id=request.user.pk
     )
-    request.is_manager = membership.role == MembershipRole.MANAGER  # type: ignore[attr-defined]
+    request.is_manager = team_may(membership.role, TeamRight.MANAGE)  # type: ignore[attr-defined]
     if needs_manager and not request.is_manager:  # type: ignore[attr-defined]
         raise PermissionDenied("Only managers may do this.")
     return membership.provider

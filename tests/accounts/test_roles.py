@@ -1,19 +1,19 @@
 """The roles of the platform: support reads, moderates and answers; admins decide."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from accounts.domain import rights
 from accounts.models import User
-from bookings.domain import aftercare, lifecycle
+from bookings.domain import aftercare, incidents, lifecycle
 from bookings.models import Booking, Complaint
 from bookings.permissions import allowed_actions, can_cancel, can_view
 from petplace import roles
-from petplace.errors import NotAllowed
+from petplace.errors import InvalidInput, NotAllowed
 from petplace.roles import GROUPS, Right, Role, TeamRight
 from providers.permissions import can_check, can_review
-from tests.factories import NOW, StaffFactory, UserFactory, make_admin, make_booking, make_support
+from tests.factories import NOW, StaffFactory, UserFactory, make_admin, make_booking, make_provider, make_support
 
 pytestmark = pytest.mark.django_db
 DECISIONS = {
@@ -88,6 +88,30 @@ def test_support_answers_a_complaint_and_gives_no_money_back() -> None:
 
     complaint.refresh_from_db()
     assert (complaint.answer, complaint.refund_amount, complaint.closed_by) == ("We are sorry.", 0, support)
+
+
+def test_support_follows_a_safety_report() -> None:
+    support, bare = make_support(), UserFactory(is_staff=True)
+    incident = incidents.report_by_staff(kind="other", text="Heard.", by=support, provider=make_provider(), now=NOW)
+
+    with pytest.raises(NotAllowed):
+        incidents.follow(incident, by=bare, note="Me too.", now=NOW)
+    with pytest.raises(InvalidInput):
+        incidents.follow(incident, by=support, assigned_to=bare, now=NOW)
+    assert incidents.resolve(incident, by=support, resolution="Settled.", now=NOW).resolved_by == support
+
+
+def test_who_changes_people_does_not_touch_those_who_may_more() -> None:
+    helper, admin, person = UserFactory(is_staff=True), make_admin(), UserFactory()
+    helper.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    client = Client()
+    client.force_login(helper)
+
+    statuses = [
+        client.get(f"/admin/accounts/user/{one.pk}/password/").status_code for one in (person, admin, StaffFactory())
+    ]
+
+    assert statuses == [200, 403, 403]
 
 
 def test_an_admin_gives_roles_and_makes_nobody_a_superuser() -> None:

@@ -3,13 +3,13 @@
 A new address fails this test until it is in the table: nobody opens a page to the world by forgetting a decorator.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 
+from tests.api.addresses import ALL, PASSKEYS, page_url
 from tests.api.operations import World, operations
 
 PUBLIC = {
@@ -240,27 +240,9 @@ SIGNED_IN = {
 # The address itself is the key: no cookie is asked, so there is nothing that a token would protect.
 KEYED = {"messaging:unsubscribe", "bookings:link"}
 # Named, but about the caller or about what everybody may see: a stranger is no stranger there.
-# Passkeys ask for the password first, whosever they are, and then are not there for others.
-PASSKEYS = {"mfa_edit_webauthn", "mfa_remove_webauthn"}
-# Their arguments stand in a part of the address further left.
-NESTED: dict[str, dict[str, Any]] = {
-    **{name: {"pk": 1} for name in PASSKEYS},
-    "openid_connect_login": {"provider_id": "sso"},
-    "openid_connect_callback": {"provider_id": "sso"},
-}
 NOBODYS = {"bookings:quick_pet", "bookings:hold", "conversations:ask", "reviews:flag", *PASSKEYS}
 
 
-def _walk(resolver: Any, route: str = "", space: str = "") -> Iterator[tuple[str, str, URLPattern]]:
-    for pattern in resolver.url_patterns:
-        where = route + str(pattern.pattern)
-        if isinstance(pattern, URLResolver):
-            yield from _walk(pattern, where, f"{space}{pattern.namespace}:" if pattern.namespace else space)
-        else:
-            yield where, f"{space}{pattern.name or ''}", pattern
-
-
-ALL = list(_walk(get_resolver()))
 # allauth's redirects from old addresses have no name; what they lead to is walked.
 LEGACY = {f"accounts/social/{end}/" for end in ("login/cancelled", "login/error", "signup", "connections")}
 PAGES = {
@@ -269,53 +251,6 @@ PAGES = {
     if not route.startswith(("api/", "^api/")) and not name.startswith("admin:") and route not in LEGACY
 }
 GUARDED = sorted(SIGNED_IN & set(PAGES))
-
-
-def _address(world: World, name: str, pattern: URLPattern) -> str:
-    """Return the address with things that exist, of ``world.owner`` and ``world.manager``."""
-    ids = world.ids
-    rows = {
-        "conversations": ids["messages" if name == "conversations:photo" else "conversations"],
-        "conversation": ids["conversations"],
-        "quick_reply": ids["quick-replies"],
-        "pets": ids["pets"],
-        "payments": ids["invoices"],
-        "device": ids["devices"],
-        "messaging": ids["notifications"],
-        "document": ids["documents"],
-        "branch": ids["branches"],
-        "resource": ids["resources"],
-        "hours": ids["resources"],
-        "reviews": ids["reviews"],
-        "review_reply": ids["reviews"],
-        "override": ids["resources"],
-        "time_off": ids["resources"],
-        "service": ids["services"],
-        "member": ids["members"],
-        "photo": ids["photos"],
-        "invoice": ids["invoices"],
-        "expense": ids["expenses"],
-        "revoke_feed": ids["calendar-feeds"],
-    }
-    space, _, local = name.rpartition(":")
-    uid = next((value for key, value in rows.items() if space == key or local.startswith(key)), ids["pets"])
-    values = {
-        "slug": world.provider.slug,
-        "uid": uid,
-        "row": ids["vaccinations" if local in ("vaccination_remove", "document") else "care-records"],
-        "off": ids["time-off"],
-        "reference": world.reference,
-        "service_uid": ids["services"],
-        "seq": "0",
-        "verb": {"step": "start", "reasoned_step": "cancel"}.get(local, ""),
-        "key": "abc",
-        "ref": "sbx_0",
-        "token": "abc",
-        "uidb36": "1",
-    }
-    if name in NESTED:
-        return reverse(name, kwargs=NESTED[name])
-    return reverse(name, kwargs={key: values[key] for key in pattern.pattern.regex.groupindex})  # type: ignore[attr-defined]
 
 
 def test_every_page_is_in_the_table() -> None:
@@ -343,7 +278,7 @@ def _parts(route: str) -> list[str]:
 
 @pytest.mark.parametrize("name", GUARDED)
 def test_guarded_page_sends_strangers_to_sign_in(world: World, client: Client, name: str) -> None:
-    url = _address(world, name, PAGES[name])
+    url = page_url(world, name, PAGES[name])
 
     answers = [client.get(url), client.post(url)]
 
@@ -357,7 +292,7 @@ def test_guarded_page_sends_strangers_to_sign_in(world: World, client: Client, n
 )  # type: ignore[attr-defined]
 def test_guarded_page_of_somebody_else_is_not_there(world: World, client: Client, name: str) -> None:
     client.force_login(world.stranger)
-    url = _address(world, name, PAGES[name])
+    url = page_url(world, name, PAGES[name])
 
     statuses = {client.get(url).status_code, client.post(url).status_code}
 
@@ -373,14 +308,14 @@ def test_page_refuses_a_change_without_its_token(world: World, name: str) -> Non
     client = Client(enforce_csrf_checks=True)
     client.force_login(world.owner)
 
-    assert client.post(_address(world, name, PAGES[name])).status_code == 403
+    assert client.post(page_url(world, name, PAGES[name])).status_code == 403
 
 
 @pytest.mark.parametrize("name", sorted(KEYED))
 def test_page_with_its_key_in_the_address_refuses_every_other(world: World, name: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(world.owner)
-    url = _address(world, name, PAGES[name])
+    url = page_url(world, name, PAGES[name])
 
     assert {client.get(url).status_code, client.post(url).status_code} == {404}
 

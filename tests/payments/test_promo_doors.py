@@ -193,9 +193,10 @@ def test_the_api_names_what_is_wrong(manager, provider, changes, field):
     assert not PromoCode.objects.exists()
 
 
-def test_the_api_is_for_the_team(manager, provider, staff):
+def test_the_api_is_for_managers(manager, provider, staff):
     promo = make_promo(provider=provider)
-    assert api_of(staff).get(path(provider)).json()["count"] == 1
+    assert api_of(manager).get(path(provider)).json()["count"] == 1
+    assert api_of(staff).get(path(provider)).status_code == 403
     assert api_of(staff).post(path(provider), {}).status_code == 403
     assert api_of(staff).delete(path(provider, promo)).status_code == 403
     for client, status in ((api_of(UserFactory()), 404), (APIClient(), 401)):
