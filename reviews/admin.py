@@ -159,7 +159,7 @@ class OpenFilter(admin.SimpleListFilter):
 class FlagAdmin(admin.ModelAdmin):
     """The queue: what is open, the longest waiting first, and then what was decided."""
 
-    list_display = ("reason", "target", "waits", "provider", "by", "decision")
+    list_display = ("reason", "target", "waits", "provider", "decision", "by")
     list_filter = (OpenFilter, "reason", "target", "decision")
     list_select_related = ("by", "closed_by", "review__provider")
     search_fields = ("by__email", "review__provider__name", "review__booking__reference", "review__text")
