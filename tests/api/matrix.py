@@ -399,7 +399,8 @@ def examine(cast: Cast, key: str) -> list[str]:
     line, found, seen = access.MATRIX[key], [], ""
     if key.endswith("_history") and row_of(_model_of(key.partition(" ")[2])) is None:
         return []  # Django sends everybody away from a history of nothing, before it asks who they are
-    nobodys, answers = absent(cast.world.ids), {}
+    nobodys = absent(cast.world.ids)
+    answers: dict[Column, Answer] = {}
     asked = _asked(key)
     for column, letter in zip(Column, line, strict=True):
         if column not in asked:
