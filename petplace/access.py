@@ -746,7 +746,7 @@ def part_of(key: str) -> str:
 def has_ids(key: str) -> bool:
     """Whether the address names a thing."""
     where = key.partition(" ")[2]
-    return "{" in where if is_api(key) else bool(routes()[where][1].pattern.regex.groupindex)  # type: ignore[attr-defined]
+    return "{" in where if is_api(key) else bool(routes()[where][1].pattern.regex.groupindex)
 
 
 def without_line() -> list[str]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from accounts.domain import events
 from accounts.domain.events import AccountEvent
@@ -38,17 +38,14 @@ def start(user: User, *, jti: UUID, user_agent: str, expires_at: datetime) -> To
 def rotate(claim: Claim, *, new_jti: UUID, now: datetime, expires_at: datetime) -> TokenFamily:
     """Take the family from ``claim.jti`` to ``new_jti``, or raise :class:`TokenRefusedError`.
 
-    One UPDATE that names the old id decides: of twenty at once one changes the row. Whoever comes with an id that was
-    already used holds a copy, so the family ends and its owner is told (RFC 9700, 4.14.2).
+    One UPDATE that names the old id decides: of twenty at once one changes the row. The id must stand in the UPDATE's
+    own WHERE, which is asked again after a wait; filters over a join would take it into a subquery, which is not.
+    Whoever comes with an id that was already used holds a copy, so the family ends and its owner is told (RFC 9700,
+    4.14.2).
     """
+    holder = User.objects.filter(pk=OuterRef("user_id"), uid=claim.user, is_active=True, token_version=claim.version)
     changed = TokenFamily.objects.filter(
-        uid=claim.family,
-        current_jti=claim.jti,
-        revoked_at__isnull=True,
-        expires_at__gt=now,
-        user__uid=claim.user,
-        user__is_active=True,
-        user__token_version=claim.version,
+        Exists(holder), uid=claim.family, current_jti=claim.jti, revoked_at__isnull=True, expires_at__gt=now
     ).update(current_jti=new_jti, rotated_at=now, expires_at=expires_at)
     if not changed:
         _end_if_reused(claim, now=now)

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.models import User
 from messaging import kinds
 from messaging.kinds import Kind
-from messaging.models import Channel, Delivery, DeliveryState, Preference
+from messaging.models import Channel, Delivery, DeliveryState, Notification, Preference
 
 SWITCHED_OFF = "You switched these e-mails off."
 
@@ -40,7 +40,7 @@ def switch(user: User, chosen: Iterable[Kind], *, is_on: bool, now: datetime) ->
         update_fields=["is_on"],
     )
     if not is_on:
-        waiting = Delivery.objects.filter(
-            notification__user=user, notification__kind__in=names, channel=Channel.EMAIL, state=DeliveryState.WAITING
-        )
+        # No join: the state must be asked again after a wait for a sender that has the row.
+        theirs = Notification.objects.filter(user=user, kind__in=names)
+        waiting = Delivery.objects.filter(notification__in=theirs, channel=Channel.EMAIL, state=DeliveryState.WAITING)
         waiting.update(state=DeliveryState.SKIPPED, last_error=SWITCHED_OFF)

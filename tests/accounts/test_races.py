@@ -4,11 +4,16 @@
 """
 
 import os
+import threading
 import time
+import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection, transaction
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.domain import families
@@ -51,6 +56,43 @@ def test_refresh_token_works_once_of_twenty() -> None:
         assert sorted(statuses) == [200] + [401] * 19
         family = TokenFamily.objects.get(user=user)
         assert family.revoked_at is not None  # nineteen copies were seen
+
+
+def test_who_waits_for_a_rotation_is_refused() -> None:
+    """Both have found the row with the old id; the second gets to it when the first has changed it."""
+    user, refused = UserFactory(), []
+    jti, soon = uuid.uuid4(), timezone.now() + timedelta(days=1)
+    family = families.start(user, jti=jti, user_agent="test", expires_at=soon)
+    claim = families.Claim(family.uid, user.uid, jti, user.token_version)
+
+    def rotate() -> None:
+        families.rotate(claim, new_jti=uuid.uuid4(), now=timezone.now(), expires_at=soon)
+
+    def second() -> None:
+        try:
+            rotate()
+        except families.TokenRefusedError:
+            refused.append(True)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=second)
+    with transaction.atomic():
+        rotate()
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not _somebody_waits():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    thread.join(20)
+
+    assert refused == [True]
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_control_rotation_that_reads_and_then_writes_lets_several_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,7 @@ class Cast:
         method, _, rest = key.partition(" ")
         world = self.world if ids is None else copy.copy(self.world)
         if ids is not None:
-            world.ids = ids
+            world.ids, world.reviewed = ids, ids["bookings"]
         if rest.startswith("/"):
             operation = OPERATIONS[key]
             data = self.world.sample(operation.body) if operation.body is not None and method != "GET" else None
