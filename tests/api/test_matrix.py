@@ -118,6 +118,7 @@ def test_control_a_changed_line_makes_the_document_stale(monkeypatch: pytest.Mon
         call_command("permission_matrix", check=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", ["PAGES", "API", "ADMINISTRATION"])
 def test_everybody_everywhere(cast: Cast, part: str) -> None:
     """Call every address as everybody: the answers are the table's, and no marker reaches whom it is not for."""

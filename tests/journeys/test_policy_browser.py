@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, Page
 
 from accounts.models import User
 from tests.accounts.conftest import PASSWORD
+from tests.api.addresses import page_url
 from tests.api.operations import World, make_world
-from tests.api.test_urlconf import PAGES, _address
+from tests.api.test_urlconf import PAGES
 from tests.browser import browser, chrome  # noqa: F401
 from tests.factories import NOW
 
@@ -63,7 +64,7 @@ def pages_of(world: World, who: str) -> Iterator[str]:
         return
     for name, pattern in PAGES.items():
         if name.startswith("provider:") == (who == "manager"):
-            yield _address(world, name, pattern)
+            yield page_url(world, name, pattern)
 
 
 def administration() -> Iterator[str]:

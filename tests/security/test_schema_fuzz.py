@@ -204,6 +204,7 @@ def test_every_operation_is_called() -> None:
     assert {(operation.method, operation.path) for operation in operations()} == set(FUZZED)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("operation", operations(), ids=str)
 def test_answers_are_as_the_document_says(people: People, operation: Operation) -> None:
     reached = fuzz(operation, people)
