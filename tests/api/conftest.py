@@ -13,7 +13,8 @@ from tests.factories import NOW
 
 
 @pytest.fixture(scope="module")
-def module_world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[World]:
+def undone_module(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[None]:
+    """Keep one transaction, one moment and one media folder for a module, and take all of it back at the end."""
     folder = tmp_path_factory.mktemp("media")
     with (
         time_machine.travel(NOW, tick=False),
@@ -23,8 +24,13 @@ def module_world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory
     ):
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # this one stays open for the module
-        yield make_world()
+        yield
         transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def module_world(undone_module: None) -> World:
+    return make_world()
 
 
 @pytest.fixture

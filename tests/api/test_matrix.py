@@ -4,16 +4,14 @@ A new address fails here until it has its line in ``petplace/access.py``; the fa
 ``manage.py permission_matrix --write`` then brings ``docs/permissions.md`` up to date.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import time_machine
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
-from django.test import RequestFactory, override_settings
+from django.test import RequestFactory
 
 from bookings.models.booking import BookingQuerySet
 from messaging.models.conversation import ConversationQuerySet
@@ -21,7 +19,7 @@ from petplace import access, roles
 from petplace.access import Column
 from pets.views import access as pet_access
 from tests.api.matrix import MARKERS, OPERATIONS, STRANGERS, Cast, absent, examine, leaks, make_cast, missing, undone
-from tests.factories import NOW, UserFactory
+from tests.factories import UserFactory
 
 KEYS = sorted(access.MATRIX)
 NAMED = [key for key in KEYS if access.has_ids(key) and not access.is_admin(key)]
@@ -34,19 +32,9 @@ HOW_TO = (
 
 
 @pytest.fixture(scope="module")
-def module_cast(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[Cast]:
+def module_cast(undone_module: None) -> Cast:
     """Make the world once: every request is undone."""
-    folder = tmp_path_factory.mktemp("media")
-    with (
-        time_machine.travel(NOW, tick=False),
-        override_settings(MEDIA_ROOT=folder),
-        django_db_blocker.unblock(),
-        transaction.atomic(),
-    ):
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # this one stays open for the module
-        yield make_cast()
-        transaction.set_rollback(True)
+    return make_cast()
 
 
 @pytest.fixture
