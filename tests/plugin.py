@@ -1,7 +1,8 @@
 """Give the test run its own PostgreSQL and Valkey, before Django reads its settings.
 
 Loaded by ``-p tests.plugin`` (pyproject.toml), so a bare ``pytest`` works. ``DATABASE_URL`` / ``REDIS_URL`` in the
-environment are used as they are. pytest-xdist's workers inherit what the controller started.
+environment are used as they are. Each of pytest-xdist's workers has servers of its own: on a shared one an open
+transaction of one worker holds back what the other's live streams may tell (they follow the whole server's oldest).
 """
 
 import contextlib
@@ -24,27 +25,19 @@ _folder: Path | None = None
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests() -> Iterator[None]:
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """Start the servers; as a wrapper this runs before pytest-django, which imports the settings."""
-    if "PETPLACE_TEST_RUN" not in os.environ:
-        _start()
-    elif worker := os.environ.get("PYTEST_XDIST_WORKER"):
-        # Each worker empties its cache between tests, so each has databases of its own.
-        _use_own_databases(int(worker.removeprefix("gw")))
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    has_workers = bool(getattr(early_config.known_args_namespace, "numprocesses", None))
+    _start(has_tests=is_worker or not has_workers)
     return (yield)
-
-
-def _use_own_databases(worker: int) -> None:
-    url = os.environ["REDIS_URL"]
-    if url.startswith("unix:"):
-        os.environ["REDIS_URL"] = f"{url.split('?')[0]}?db={2 * (worker + 1)}"
 
 
 def pytest_unconfigure() -> None:
     _stop()
 
 
-def _start() -> None:
+def _start(*, has_tests: bool) -> None:
     global _servers, _folder
     _sweep()
     _folder = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -56,11 +49,14 @@ def _start() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     _servers = EmbeddedServers(is_durable=False)
     try:
-        _servers.start()
+        if has_tests:
+            _servers.start()
+            os.environ.update(_servers.environment())
+        else:
+            _servers.claim()
     except BaseException:
         _stop()
         raise
-    os.environ.update(_servers.environment())
 
 
 def _environment(folder: Path) -> dict[str, str]:
