@@ -13,7 +13,6 @@ from petplace.threaded import ThreadedHandler  # noqa: E402
 
 application = WithStreams(ThreadedHandler())
 
-# The index of place names takes a second to build: not in the time of the first visitor.
-from providers.domain import places  # noqa: E402
+from petplace.warming import warm_up  # noqa: E402
 
-threading.Thread(target=places.warm_up, name="places", daemon=True).start()
+threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

@@ -1,5 +1,6 @@
 """ASGI entry point of production's ``events`` process: open streams, nothing else. Pages and API are gunicorn's."""
 
+import gc
 import os
 
 import django
@@ -11,3 +12,6 @@ from messaging.live.stream import OPENED_AT_ONCE, WithStreams  # noqa: E402
 from petplace.threaded import ThreadedHandler  # noqa: E402
 
 application = WithStreams(ThreadedHandler(OPENED_AT_ONCE + 1), only_streams=True)
+
+gc.collect()
+gc.freeze()  # a full collection would hold up every stream

@@ -163,7 +163,7 @@ def test_nobody_gets_lines_of_others(streams: Streams, ann: User) -> None:
 
 
 def settle() -> None:
-    """Wait until no older transaction holds a line back: another test worker has its own on the same server."""
+    """Wait until no older transaction holds a line back: autovacuum has some."""
     for _ in range(600):
         with connection.cursor() as cursor:
             cursor.execute("SELECT bool_and(xid < pg_snapshot_xmin(pg_current_snapshot())) FROM messaging_liveevent")

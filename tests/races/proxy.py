@@ -1,4 +1,4 @@
-"""A Unix-socket proxy in front of PostgreSQL that holds every byte back for a few milliseconds, in both directions.
+"""A Unix-socket proxy in front of PostgreSQL that holds its answers back for a few milliseconds.
 
 The database seems far away, so the time between a check and the write after it becomes wide enough to fall into.
 
@@ -52,7 +52,7 @@ async def _serve(listen: Path, target: Path, delay: float) -> None:
         except OSError:
             writer.close()
             return
-        await asyncio.gather(_pump(reader, forth, delay), _pump(back, writer, delay))
+        await asyncio.gather(_pump(reader, forth, 0.0), _pump(back, writer, delay))
 
     server = await asyncio.start_unix_server(connected, listen)
     loop = asyncio.get_running_loop()
