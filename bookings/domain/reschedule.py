@@ -30,19 +30,22 @@ def move(
     more. Raises SlotTakenError with alternatives when the new time is not free; the booking then stays as it was.
     """
     span = interval.for_request(booking.service, starts_at, ends_at or _same_length(booking, starts_at))
+    pets = list(booking.pets.all())
 
     def reserve() -> Booking:
-        return _move(booking, span, by=by, resource=resource, now=now)
+        return _move(booking, span, pets, by=by, resource=resource, now=now)
 
-    return reservation.reserving(booking.service, span, booking.booking_pets.count, now, reserve)
+    return reservation.reserving(booking.service, span, len(pets), now, reserve)
 
 
 @retried
-def _move(booking: Booking, span: interval.Span, *, by: User, resource: Resource | None, now: datetime) -> Booking:
+def _move(
+    booking: Booking, span: interval.Span, pets: list[Pet], *, by: User, resource: Resource | None, now: datetime
+) -> Booking:
     """The order of locks: booking -> owner -> old and new resources together -> invoice -> notifications."""
     step = lifecycle.begin(booking, Action.RESCHEDULE, by=by)
     is_owner = step.side == Side.OWNER
-    service, pets = booking.service, list(booking.pets.all())
+    service = booking.service
     old = tuple(booking.allocations.filter(is_live=True).values_list("resource_id", flat=True))
     _check(booking, span, old, resource, is_owner=is_owner, now=now)
     reservation.lock_owner(booking.owner)

@@ -38,10 +38,12 @@ def hold(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
     Raises allocations.SlotTakenError with the nearest alternatives, or what ``problems`` finds.
     """
 
-    def reserve() -> Booking:
-        return _hold_retried(quote, by=by, now=now, note=note, resource=resource)
+    pets = list(quote.pets.all())
 
-    return _reserving(quote, now, reserve)
+    def reserve() -> Booking:
+        return _hold_retried(quote, pets, by=by, now=now, note=note, resource=resource)
+
+    return reserving(quote.service, (quote.starts_at, quote.ends_at), len(pets), now, reserve)
 
 
 def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Resource | None = None) -> Booking:
@@ -50,10 +52,12 @@ def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
     What must be paid before stays held.
     """
 
-    def reserve() -> Booking:
-        return _book_retried(quote, by=by, now=now, note=note, resource=resource)
+    pets = list(quote.pets.all())
 
-    return _reserving(quote, now, reserve)
+    def reserve() -> Booking:
+        return _book_retried(quote, pets, by=by, now=now, note=note, resource=resource)
+
+    return reserving(quote.service, (quote.starts_at, quote.ends_at), len(pets), now, reserve)
 
 
 def quote_and_book(
@@ -89,9 +93,9 @@ def quote_and_book(
             still_free=lambda span: allocations.refuse_taken(service, span, resource),
         )
         step = _hold_retried if is_hold else _book_retried
-        return step(quote, by=by, now=now, note=note, resource=resource)
+        return step(quote, pets, by=by, now=now, note=note, resource=resource)
 
-    return reserving(service, interval.for_request(service, starts_at, ends_at), lambda: len(pets), now, reserve)
+    return reserving(service, interval.for_request(service, starts_at, ends_at), len(pets), now, reserve)
 
 
 @retried
@@ -147,13 +151,7 @@ def take_again(booking: Booking, *, now: datetime) -> Booking:
     return lifecycle.finish(booking, step, now=now, detail={"resources": len(taken)}, changed=PLACED)
 
 
-def _reserving(quote: Quote, now: datetime, reserve: Callable[[], R]) -> R:
-    return reserving(quote.service, (quote.starts_at, quote.ends_at), quote.pets.count, now, reserve)
-
-
-def reserving(
-    service: Service, span: interval.Span, pet_count: Callable[[], int], now: datetime, reserve: Callable[[], R]
-) -> R:
+def reserving(service: Service, span: interval.Span, pet_count: int, now: datetime, reserve: Callable[[], R]) -> R:
     """Run ``reserve``. When the time is taken by holds that have run out, end them and run it again.
 
     What it raises in the end carries the nearest free times; they are looked up after the transaction has failed, so
@@ -169,33 +167,39 @@ def reserving(
         except allocations.SlotTakenError as error:
             taken = error
     nights = interval.nights(*span, service.branch.zone) if service.is_overnight else 1
-    found = slots.alternatives(service, near=span[0], pets=pet_count(), now=now, limit=ALTERNATIVES, nights=nights)
+    found = slots.alternatives(service, near=span[0], pets=pet_count, now=now, limit=ALTERNATIVES, nights=nights)
     taken.extra["alternatives"] = [{"start": slot.start.isoformat(), "end": slot.end.isoformat()} for slot in found]
     raise taken
 
 
 @retried
-def _hold_retried(quote: Quote, *, by: User, now: datetime, note: str, resource: Resource | None) -> Booking:
-    return _hold(quote, by=by, now=now, note=note, resource=resource)
+def _hold_retried(
+    quote: Quote, pets: Sequence[Pet], *, by: User, now: datetime, note: str, resource: Resource | None
+) -> Booking:
+    return _hold(quote, pets, by=by, now=now, note=note, resource=resource)
 
 
 @retried
-def _book_retried(quote: Quote, *, by: User, now: datetime, note: str, resource: Resource | None) -> Booking:
-    booking = _hold(quote, by=by, now=now, note=note, resource=resource)
+def _book_retried(
+    quote: Quote, pets: Sequence[Pet], *, by: User, now: datetime, note: str, resource: Resource | None
+) -> Booking:
+    booking = _hold(quote, pets, by=by, now=now, note=note, resource=resource)
     if quote.prepay_amount:
         return booking
     step = lifecycle.Step(Action.PLACE, Side.OWNER, BookingState.HELD, by)
     return _place(booking, step, now=now)
 
 
-def _hold(quote: Quote, *, by: User, now: datetime, note: str, resource: Resource | None) -> Booking:
+def _hold(
+    quote: Quote, pets: Sequence[Pet], *, by: User, now: datetime, note: str, resource: Resource | None
+) -> Booking:
     """Reserve. The steps, in the order of locks: owner -> checks -> resources with allocations -> booking -> event."""
     if quote.owner_id != by.pk:
         raise NotAllowed
     if quote.is_expired(now=now):
         raise DomainError("This price is too old. Please ask for a new one.", code="quote_expired")
     note = clean_note(note)
-    service, pets = quote.service, list(quote.pets.all())
+    service = quote.service
     _check_person(by)
     check_resource(service, resource)
     _check_payment(service)

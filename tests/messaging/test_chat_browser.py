@@ -86,7 +86,7 @@ def teams(chat: Open, talk: Conversation, **options: Any) -> Page:
 
 
 def is_open(page: Page) -> None:
-    expect(page.locator("html")).to_have_attribute("data-live", "open", timeout=15000)
+    expect(page.locator("html")).to_have_attribute("data-live", "open", timeout=30000)
 
 
 def write(page: Page, text: str) -> None:
@@ -104,10 +104,10 @@ def test_two_people_talk_live(chat: Open, talk: Conversation) -> None:
     is_open(team)
 
     write(team, "Yes, two at most.")
-    expect(owner.locator(".bubble-text", has_text="Yes, two at most.")).to_be_visible(timeout=5000)
+    expect(owner.locator(".bubble-text", has_text="Yes, two at most.")).to_be_visible(timeout=30000)
     write(owner, "Wonderful.")
-    expect(team.locator(".bubble-text", has_text="Wonderful.")).to_be_visible(timeout=5000)
-    expect(owner.locator(".bubble.is-own[data-seq]").last).to_have_attribute("data-state", "seen", timeout=5000)
+    expect(team.locator(".bubble-text", has_text="Wonderful.")).to_be_visible(timeout=30000)
+    expect(owner.locator(".bubble.is-own[data-seq]").last).to_have_attribute("data-state", "seen", timeout=30000)
     expect(owner.locator(".is-pending")).to_have_count(0)
 
     assert texts(owner) == texts(team) == ["Do you take rabbits?", "Yes, two at most.", "Wonderful."]
@@ -125,15 +125,15 @@ def test_what_was_said_meanwhile_is_there_once_and_in_order(chat: Open, talk: Co
     for number in (1, 2, 3):
         write(team, f"team {number}")
         write(owner, f"owner {number}")
-    expect(team.locator(".is-own[data-seq]")).to_have_count(3, timeout=5000)
+    expect(team.locator(".is-own[data-seq]")).to_have_count(3, timeout=30000)
     expect(owner.locator(".is-pending")).to_have_count(3)
     expect(owner.locator(".is-pending .bubble-foot").first).to_have_text("Waiting for a connection")
     owner.context.set_offline(False)
 
     said = ["Do you take rabbits?", "team 1", "team 2", "team 3", "owner 1", "owner 2", "owner 3"]
-    expect(owner.locator(".is-pending")).to_have_count(0, timeout=20000)
-    expect(team.locator(".bubble")).to_have_count(7, timeout=10000)
-    expect(owner.locator(".bubble")).to_have_count(7, timeout=10000)
+    expect(owner.locator(".is-pending")).to_have_count(0, timeout=30000)
+    expect(team.locator(".bubble")).to_have_count(7, timeout=30000)
+    expect(owner.locator(".bubble")).to_have_count(7, timeout=30000)
     assert texts(team) == texts(owner) == said
     assert list(Message.objects.order_by("seq").values_list("text", flat=True)) == said
 
@@ -147,7 +147,7 @@ def test_unsent_text_survives_leaving_the_page(chat: Open, talk: Conversation) -
     owner.goto("/messages/")
     owner.unroute("**/send/")
     owner.goto(f"/messages/{talk.uid}/")
-    expect(owner.locator(".is-pending")).to_have_count(0, timeout=10000)
+    expect(owner.locator(".is-pending")).to_have_count(0, timeout=30000)
     assert list(Message.objects.filter(text="still here").values_list("seq", flat=True)) == [2]
     assert owner.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('petplace-outbox'))") == []
 
@@ -185,7 +185,7 @@ def test_refused_text_says_why_and_can_be_edited(chat: Open, talk: Conversation)
     is_open(owner)
     Conversation.objects.update(closes_at=timezone.now())
     write(owner, "too late")
-    expect(owner.get_by_text("This conversation is closed.")).to_be_visible(timeout=5000)
+    expect(owner.get_by_text("This conversation is closed.")).to_be_visible(timeout=30000)
     owner.get_by_role("button", name="Edit").click()
     expect(owner.get_by_label("Message", exact=True)).to_have_value("too late")
     expect(owner.locator(".is-pending")).to_have_count(0)
@@ -206,12 +206,12 @@ def test_without_redis_it_goes_on_and_says_nothing_wrong(
         for page in (owner, team):
             page.route("**/events/?*", lambda route: route.fulfill(status=204))
             page.reload()
-            expect(page.locator("html")).to_have_attribute("data-live", "polling", timeout=15000)
+            expect(page.locator("html")).to_have_attribute("data-live", "polling", timeout=30000)
     else:
         is_open(owner)
         is_open(team)
     write(team, "Yes.")
-    expect(owner.locator(".bubble-text", has_text="Yes.")).to_be_visible(timeout=15000)
+    expect(owner.locator(".bubble-text", has_text="Yes.")).to_be_visible(timeout=30000)
     for page in (owner, team):
         assert page.locator(".composer-error, .bubble-failed, .toast-item").count() == 0
     assert texts(owner) == texts(team) == ["Do you take rabbits?", "Yes."]
@@ -228,11 +228,11 @@ def test_ten_tabs_share_one_stream(chat: Open, talk: Conversation, streams: Stre
     team = teams(chat, talk)
     write(team, "To all of you")
     for page in (first, *others):
-        expect(page.locator(".bubble-text", has_text="To all of you")).to_be_visible(timeout=5000)
+        expect(page.locator(".bubble-text", has_text="To all of you")).to_be_visible(timeout=30000)
     first.close()  # another tab reads on
     write(team, "And again")
     for page in others:
-        expect(page.locator(".bubble-text", has_text="And again")).to_be_visible(timeout=10000)
+        expect(page.locator(".bubble-text", has_text="And again")).to_be_visible(timeout=30000)
     assert streams.hub.count() == 2
 
 
@@ -243,5 +243,5 @@ def test_numbers_in_the_navigation_move(chat: Open, talk: Conversation) -> None:
     member = talk.provider.memberships.first().user
     conversations.post(talk, by=member, text="Hello", client_id=uuid4(), now=timezone.now())
     live.emit([talk.owner_id], "badge", {})
-    expect(owner.locator("[data-bell] .count-dot")).to_have_text("1", timeout=5000)
-    expect(owner.locator(".bottom-bar .count-dot").first).to_have_text("1 unread", timeout=5000)
+    expect(owner.locator("[data-bell] .count-dot")).to_have_text("1", timeout=30000)
+    expect(owner.locator(".bottom-bar .count-dot").first).to_have_text("1 unread", timeout=30000)

@@ -15,7 +15,7 @@ from django.db import connection
 
 from petplace import invariants
 from tests.races import proxy
-from tests.races.burst import Report, broken_invariants
+from tests.races.burst import Report, broken_invariants, deliver_all
 
 DELAY = 0.003
 ASKED = int(os.environ.get("PETPLACE_RACES", "0"))
@@ -80,6 +80,8 @@ def report(request: pytest.FixtureRequest) -> Iterator[Report]:
         return
     assert one.odd == {}
     assert one.deadlocks == 0
+    if ASKED:
+        deliver_all()
     assert broken_invariants() == []
     assert one.slowest < (1.0 if ASKED >= 100 else 10.0)
 

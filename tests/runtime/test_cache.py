@@ -100,7 +100,7 @@ def test_hanging_server_is_an_empty_cache_asked_once(silent: tuple[FailSafeRedis
     assert everything(cache) == EMPTY
 
     assert len(listener.guests) == 1  # eleven operations, one attempt
-    assert time.monotonic() - started < 1.0  # the bound of a hang, not a measure of speed
+    assert time.monotonic() - started < 2.5  # the bound of a hang, not a measure of speed
 
 
 def test_outage_is_logged_once_and_its_end_too(
