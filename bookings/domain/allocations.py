@@ -9,9 +9,10 @@ How a reservation goes:
 1. One statement picks, for each kind that the service needs, the best resource that is open and free, and locks it
    unless another transaction holds it (SKIP LOCKED): bursts spread over the places that there are.
 2. If a kind has free resources but all are locked, let go of everything, wait until those that were picked are free
-   (``ORDER BY id FOR SHARE``: all who wait wake together), let go again, and go to 1. Those who wake hold each other's
-   SHARE for a moment, and on a busy machine the moment can be long: who finds nothing unlocked for the third time
-   queues for the locks themselves (``ORDER BY id FOR NO KEY UPDATE``) and goes to 3 with them.
+   (``ORDER BY id FOR SHARE``: all who wait wake together), and look whether anything is left; if so let go, and go to
+   1. Those who wake hold each other's SHARE for a moment, and on a busy machine the moment can be long: who finds
+   nothing unlocked for the third time queues for the locks themselves (``ORDER BY id FOR NO KEY UPDATE``) and goes to
+   3 with them.
 3. Insert the allocations in one statement that asks again, in its own snapshot, whether each resource is open, with
    ``ON CONFLICT DO NOTHING``: the exclusion constraint answers without an error, so without a deadlock.
 4. A row is missing: somebody was faster, or hours were changed. Roll back to the savepoint, which frees the locks, and
@@ -110,7 +111,7 @@ def take(ask: Ask) -> tuple[int, ...]:
     """Allocate one resource of each needed kind; return their ids. Replaces what the booking has.
 
     Must run inside the caller's transaction, which must hold the booking (or be making it) and the owner. Raises
-    SlotTakenError when there is no such combination.
+    SlotTakenError when there is no such combination; the transaction may hold locks then and must be rolled back.
     """
     parameters = _parameters(ask)
     savepoint = transaction.savepoint()
@@ -122,8 +123,6 @@ def take(ask: Ask) -> tuple[int, ...]:
             transaction.savepoint_commit(savepoint)
             return chosen
         transaction.savepoint_rollback(savepoint)
-    transaction.savepoint_rollback(savepoint)
-    transaction.savepoint_commit(savepoint)
     raise SlotTakenError(_message(ask))
 
 
@@ -156,10 +155,15 @@ def _choose(ask: Ask, parameters: dict[str, object], savepoint: str, *, in_queue
     if any(resource_id for _, resource_id in picked):
         # What was locked out of order must go before waiting for anything.
         transaction.savepoint_rollback(savepoint)
-    if wanted := _complete(_rows(PICK, parameters)):
-        _rows(LOCK if in_queue else WAIT, [list(wanted)])
-        return wanted if in_queue else ()
-    return None
+    wanted = _complete(_rows(PICK, parameters))
+    if wanted is None:
+        return None
+    if in_queue:
+        _rows(LOCK, [list(wanted)])
+        return wanted
+    _rows(WAIT, [list(wanted)])
+    # Of a crowd that waited most have lost: they need not let go and pick for a lock to know it.
+    return None if _complete(_rows(PICK, parameters)) is None else ()
 
 
 def _choose_for_move(
