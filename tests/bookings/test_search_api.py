@@ -1,7 +1,7 @@
 """GET providers/ (search) and services/{id}/slots/ over the API."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -241,6 +241,18 @@ def test_alternatives_are_the_nearest_free_times_in_order() -> None:
     found = slots.alternatives(service, near=near, pets=1, now=NOW, limit=4)
     assert [slot.start - near for slot in found] == [timedelta(minutes=minutes) for minutes in (-60, -30, 30, 60)]
     assert slots.alternatives(service, near=near, pets=[1] * 9, now=NOW) == []
+
+
+@pytest.mark.parametrize("limit", [1, 4, 90, 100, 200, 5000])
+def test_alternatives_are_the_nearest_of_all_however_many(limit: int) -> None:
+    """The days around hold 144 starts, of which those nearer than 22 hours are sure to be the nearest."""
+    service = make_service(is_instant=True, slot_step_minutes=30)
+    near = datetime(2026, 11, 24, 12, tzinfo=BERLIN)
+    make_booking(service, starts_at=near)
+    every = slots.free(service, from_date=date(2026, 11, 21), to_date=date(2026, 12, 8), now=NOW)
+    nearest = sorted(every, key=lambda slot: (abs(slot.start - near), slot.start))[:limit]
+    found = slots.alternatives(service, near=near, pets=1, now=NOW, limit=limit)
+    assert found == sorted(nearest, key=lambda slot: slot.start)
 
 
 def test_alternatives_of_a_stay_have_as_many_nights() -> None:
