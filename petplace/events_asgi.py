@@ -1,6 +1,5 @@
 """ASGI entry point of production's ``events`` process: open streams, nothing else. Pages and API are gunicorn's."""
 
-import gc
 import os
 
 import django
@@ -10,8 +9,8 @@ django.setup(set_prefix=False)
 
 from messaging.live.stream import OPENED_AT_ONCE, WithStreams  # noqa: E402
 from petplace.threaded import ThreadedHandler  # noqa: E402
+from petplace.warming import freeze  # noqa: E402
 
 application = WithStreams(ThreadedHandler(OPENED_AT_ONCE + 1), only_streams=True)
 
-gc.collect()
-gc.freeze()  # a full collection would hold up every stream
+freeze()

@@ -38,12 +38,7 @@ def hold(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
     Raises allocations.SlotTakenError with the nearest alternatives, or what ``problems`` finds.
     """
 
-    pets = list(quote.pets.all())
-
-    def reserve() -> Booking:
-        return _hold_retried(quote, pets, by=by, now=now, note=note, resource=resource)
-
-    return reserving(quote.service, (quote.starts_at, quote.ends_at), len(pets), now, reserve)
+    return _reserving(_hold_retried, quote, by=by, now=now, note=note, resource=resource)
 
 
 def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Resource | None = None) -> Booking:
@@ -52,12 +47,7 @@ def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
     What must be paid before stays held.
     """
 
-    pets = list(quote.pets.all())
-
-    def reserve() -> Booking:
-        return _book_retried(quote, pets, by=by, now=now, note=note, resource=resource)
-
-    return reserving(quote.service, (quote.starts_at, quote.ends_at), len(pets), now, reserve)
+    return _reserving(_book_retried, quote, by=by, now=now, note=note, resource=resource)
 
 
 def quote_and_book(
@@ -149,6 +139,17 @@ def take_again(booking: Booking, *, now: datetime) -> Booking:
     booking.cancel_reason = ""
     _become_placed(booking, now)
     return lifecycle.finish(booking, step, now=now, detail={"resources": len(taken)}, changed=PLACED)
+
+
+def _reserving(
+    step: Callable[..., Booking], quote: Quote, *, by: User, now: datetime, note: str, resource: Resource | None
+) -> Booking:
+    pets = list(quote.pets.all())
+
+    def reserve() -> Booking:
+        return step(quote, pets, by=by, now=now, note=note, resource=resource)
+
+    return reserving(quote.service, (quote.starts_at, quote.ends_at), len(pets), now, reserve)
 
 
 def reserving(service: Service, span: interval.Span, pet_count: int, now: datetime, reserve: Callable[[], R]) -> R:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from messaging.domain import outbox
 from petplace import invariants
 from petplace.errors import DomainError
+from petplace.warming import freeze
 
 SIZE = 24
 PATIENCE = 60  # seconds; a thread that died must not hang the run
@@ -56,8 +57,7 @@ class Crew:
         self.threads = [threading.Thread(target=self._work, args=(index,), daemon=True) for index in range(size)]
 
     def __enter__(self) -> "Crew":
-        gc.collect()
-        gc.freeze()  # as servers do (petplace.warming): a full collection would hold up everybody
+        freeze()  # as servers do
         for thread in self.threads:
             thread.start()
         return self
