@@ -135,18 +135,27 @@ def _aim(case: Any, operation: Operation, world: World, *, is_whole: bool) -> No
                 part.update({name: known[name] for name in part.keys() & known.keys()})
 
 
-def _checks(case: Any, *, is_aimed: bool) -> list[Any]:
+def _checks(case: Any, operation: Operation, *, is_aimed: bool) -> list[Any]:
     """Nonsense must be refused where it is still sent: everybody's token and an id that exists are good again."""
     spoiled = {place for place, part in case.meta.components.items() if part.mode.is_negative}
     broken = [
-        mutation.keywords
+        mutation
         for mutation in getattr(case.meta.phase.data, "mutations", ())
         if mutation.parameter_location is ParameterLocation.QUERY
     ]
-    if broken and all(keywords == ("additionalProperties",) for keywords in broken):
-        spoiled.discard(ParameterLocation.QUERY)  # names that the document does not have are ignored in a query
+    if broken and all(_is_ignored(mutation, case.query or {}, operation) for mutation in broken):
+        spoiled.discard(ParameterLocation.QUERY)
     mended = {ParameterLocation.HEADER, *([ParameterLocation.PATH] if is_aimed else [])}
     return [*CHECKS, negative_data_rejection] if spoiled - mended else CHECKS
+
+
+def _is_ignored(mutation: Any, query: dict[str, Any], operation: Operation) -> bool:
+    """In a query a name that the document does not have is ignored, and nothing is what forms send for "any"."""
+    if mutation.keywords == ("additionalProperties",):
+        return True
+    name = mutation.schema_pointer.removeprefix("/properties/").split("/")[0]
+    can_be_left_out = any(one["name"] == name and not one.get("required") for one in operation.query)
+    return can_be_left_out and query.get(name) == ""
 
 
 def call(case: Any, operation: Operation, people: People, checks: list[Any]) -> set[int]:
@@ -190,7 +199,7 @@ def fuzz(operation: Operation, people: People) -> set[int]:
         )
         @given(case=strategy, aim=st.sampled_from(["own", "own", "other", "nowhere"]), is_whole=st.just(is_whole))
         def run(case: Any, aim: str, is_whole: bool) -> None:
-            checks = _checks(case, is_aimed=aim != "nowhere")
+            checks = _checks(case, operation, is_aimed=aim != "nowhere")
             if aim != "nowhere":
                 world = people.world if aim == "own" else people.other
                 _aim(case, operation, world, is_whole=is_whole)
