@@ -225,7 +225,8 @@ class BookingViewSet(GenericViewSet):
         self, request: Request, act: Callable[..., Booking], form: type[StrictSerializer], **names: str
     ) -> Response:
         """Read the input, take the step, and answer the booking as it is then. ``names`` maps input to arguments."""
-        booking = self._find(Booking.objects.visible_to(caller_of(request)).select_related("service", "provider"))
+        mine = Booking.objects.visible_to(caller_of(request))
+        booking = self._find(mine.select_related("service__branch", "provider"))
         if booking.owner_id != caller_of(request).pk:
             second_factor.demand(caller_of(request), now=timezone.now())
         checked = form(data=request.data, context=self.get_serializer_context())

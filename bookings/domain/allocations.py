@@ -161,9 +161,7 @@ def _choose(ask: Ask, parameters: dict[str, object], savepoint: str, *, in_queue
     if in_queue:
         _rows(LOCK, [list(wanted)])
         return wanted
-    _rows(WAIT, [list(wanted)])
-    # Of a crowd that waited most have lost: they need not let go and pick for a lock to know it.
-    return None if _complete(_rows(PICK, parameters)) is None else ()
+    return _wait(list(wanted), parameters)
 
 
 def _choose_for_move(
@@ -180,8 +178,13 @@ def _choose_for_move(
     if len(_rows(LOCK_UNLOCKED, [rows])) == len(rows):
         return wanted
     transaction.savepoint_rollback(savepoint)
+    return _wait(rows, parameters)
+
+
+def _wait(rows: list[int], parameters: dict[str, object]) -> tuple[int, ...] | None:
+    """Wait until ``rows`` are free. Of a crowd that waited most have lost: they need not pick for a lock to know it."""
     _rows(WAIT, [rows])
-    return ()
+    return None if _complete(_rows(PICK, parameters)) is None else ()
 
 
 def _insert(ask: Ask, chosen: tuple[int, ...], parameters: dict[str, object]) -> bool:

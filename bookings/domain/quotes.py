@@ -110,7 +110,7 @@ class _Asked:
         )
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def save(
     *,
     owner: User,

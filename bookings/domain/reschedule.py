@@ -137,7 +137,8 @@ def _requote(booking: Booking, pets: list[Pet], *, is_owner: bool, now: datetime
             prepay_amount=quote.prepay_amount,
             terms=price.terms(is_instant=service.is_instant),
         )
-        promos.change(booking.invoice, amount=price.discount)
+        if old_quote.promo_id is not None:
+            promos.change(booking.invoice, amount=price.discount)
 
 
 def _same_length(booking: Booking, starts_at: datetime) -> datetime | None:

@@ -1,11 +1,13 @@
 """Synchronized bursts: everybody is connected and ready, then all go at the same moment."""
 
 import gc
+import multiprocessing
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from typing import Any
 
 from django.db import connections
@@ -100,6 +102,70 @@ class Crew:
             raise
         finally:
             connection.close()
+
+
+class ForkedCrew:
+    """A crew on several processes, as a server's workers are: they do not wait for each other's interpreter.
+
+    Attempts and what they return must be picklable; of an error its text alone comes back. Nothing that an attempt
+    changes in memory is seen here.
+    """
+
+    PROCESSES = 2
+
+    def __init__(self, size: int = SIZE, host: str | None = None) -> None:
+        fork = multiprocessing.get_context("fork")
+        self.size = size
+        self.pipes: list[Connection] = []
+        self.processes = []
+        for number in range(min(self.PROCESSES, size)):
+            ours, theirs = fork.Pipe()
+            share = len(range(number, size, self.PROCESSES))
+            self.pipes.append(ours)
+            self.processes.append(fork.Process(target=_serve, args=(theirs, share, host), daemon=True))
+
+    def __enter__(self) -> "ForkedCrew":
+        connections.close_all()  # none may be shared with a child
+        for process in self.processes:
+            process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pipe in self.pipes:
+            pipe.send(None)
+        for process in self.processes:
+            process.join(30)
+            process.kill()
+
+    def burst(self, attempts: Sequence[Attempt]) -> Tally:
+        """Run the attempts at once, one per thread, and wait for all."""
+        assert len(attempts) <= self.size
+        for number, pipe in enumerate(self.pipes):
+            pipe.send(list(attempts[number :: self.PROCESSES]))
+        for pipe in self.pipes:
+            _answer(pipe)  # is ready
+        for pipe in self.pipes:
+            pipe.send("go")
+        done: list[Any] = [None] * len(attempts)
+        for number, pipe in enumerate(self.pipes):
+            done[number :: self.PROCESSES] = _answer(pipe)
+        return Tally(*(list(column) for column in zip(*done, strict=True)))
+
+
+def _answer(pipe: Connection) -> Any:
+    if not pipe.poll(PATIENCE):
+        raise TimeoutError("a process of the crew does not answer")
+    return pipe.recv()
+
+
+def _serve(pipe: Connection, size: int, host: str | None) -> None:
+    with Crew(size, host) as crew:
+        while (attempts := pipe.recv()) is not None:
+            pipe.send("ready")
+            pipe.recv()
+            tally = crew.burst(attempts)
+            results = [str(one) if isinstance(one, Exception) else one for one in tally.results]
+            pipe.send(list(zip(tally.outcomes, tally.seconds, results, strict=True)))
 
 
 def _timed(attempt: Attempt) -> tuple[str, float, Any]:

@@ -9,7 +9,7 @@ from bookings.domain import lifecycle, reschedule, reservation, sweeps
 from bookings.models import Allocation, Booking
 from petplace.errors import DomainError
 from providers.domain import hours
-from tests.races.burst import SIZE, Crew
+from tests.races.burst import SIZE, ForkedCrew
 from tests.races.conftest import ASKED
 from tests.races.world import HOUR, World
 
@@ -33,12 +33,16 @@ def requests_():
 
 def step(act, booking, **arguments):
     """Return an attempt with an instance of its own, as each request of a server has."""
-    return lambda: act(Booking.objects.get(pk=booking.pk), **arguments)
+    return functools.partial(_find_and, act, booking.pk, **arguments)
+
+
+def _find_and(act, pk, **arguments):
+    return act(Booking.objects.select_related("service__branch", "provider").get(pk=pk), **arguments)
 
 
 def test_accept_against_accept(requests_, host, report):
     world, bookings = requests_
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         for booking in bookings:
             tally = crew.burst([step(lifecycle.accept, booking, by=world.manager, now=world.now)] * SIZE)
             report.add(tally, LOST)
@@ -49,7 +53,7 @@ def test_accept_against_accept(requests_, host, report):
 def test_accept_decline_cancel_expire(requests_, host, report):
     """The expiry comes at the due time, when accepting is over; the other three compete a second before it."""
     world, bookings = requests_
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         for booking in bookings:
             before = booking.due_at - dt.timedelta(seconds=1)
             attempts = [
@@ -71,7 +75,7 @@ def test_accept_decline_cancel_expire(requests_, host, report):
 def test_four_sweeps_at_once(requests_, host, report):
     _, bookings = requests_
     due = max(booking.due_at for booking in bookings)
-    with Crew(4, host=host) as crew:
+    with ForkedCrew(4, host=host) as crew:
         tally = crew.burst([functools.partial(sweeps.process_due, due)] * 4)
     report.add(tally, timed=False)
     assert sum(done.expired for done in tally.results) == BOOKINGS
@@ -90,7 +94,7 @@ def test_moves_that_swap(places, host, report):
     for _ in range(places):
         world.resource("table")
     service = world.service(["table"])
-    with Crew(3, host=host) as crew:
+    with ForkedCrew(3, host=host) as crew:
         for start in world.starts(BOOKINGS, hours=4):
             first, second = (world.quotes(service, start + offset * HOUR) for offset in (0, 1))
             a = reservation.book(first[0], by=world.owners[0], now=world.now)
@@ -124,7 +128,7 @@ def test_moves_to_one_place(host, report):
     first, *others = world.starts(1 + (ASKED or 4))
     bookings = [reservation.book(q, by=q.owner, now=world.now) for q in world.quotes(service, first)]
     world.branch.resources.exclude(pk=world.branch.resources.filter(is_active=True).first().pk).update(is_active=False)
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         for start in others:
             tally = crew.burst(
                 [step(reschedule.move, one, by=one.owner, starts_at=start, now=world.now) for one in bookings]
@@ -138,7 +142,7 @@ def test_time_off_against_booking(host, report):
     world = World.build(1)
     table = world.resource("table")
     service = world.service(["table"])
-    with Crew(2, host=host) as crew:
+    with ForkedCrew(2, host=host) as crew:
         for start in world.starts(BOOKINGS):
             quote = world.quotes(service, start)[0]
             off = functools.partial(hours.add_time_off, table, start=start, end=start + HOUR, now=world.now)
@@ -152,7 +156,7 @@ def test_control_accept_without_locks(requests_, control_host, report, settings)
     settings.DISABLE_BOOKING_LOCKS = True
     world, bookings = requests_
     doubled = 0
-    with Crew(host=control_host) as crew:
+    with ForkedCrew(host=control_host) as crew:
         for booking in bookings[:CONTROLS]:
             tally = crew.burst([step(lifecycle.accept, booking, by=world.manager, now=world.now)] * SIZE)
             report.add(tally, LOST)

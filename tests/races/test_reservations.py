@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection
 from bookings.domain import reservation
 from bookings.models import Allocation, Booking
 from tests.factories import manager_of
-from tests.races.burst import SIZE, Crew
+from tests.races.burst import SIZE, ForkedCrew
 from tests.races.world import World
 
 
@@ -30,7 +30,7 @@ def test_one_place(slots, host, report):
     world = World.build(SIZE)
     world.resource("table")
     service = world.service(["table"])
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         for start in world.starts(slots):
             tally = crew.burst(book(world, service, start))
             report.add(tally)
@@ -45,7 +45,7 @@ def test_staff_and_table_together(slots, host, report):
     world.resource("person")
     world.resource("table")
     service = world.service(["person", "table"], kind="grooming")
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         for start in world.starts(slots):
             tally = crew.burst(book(world, service, start))
             report.add(tally)
@@ -60,7 +60,7 @@ def test_partial_overlaps(slots, host, report):
     world.resource("table")
     service = world.service(["table"], slot_step_minutes=5)
     offsets = [dt.timedelta(minutes=minutes) for minutes in (0, 30, 60, 55)]
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         for start in world.starts(slots, hours=4):
             rows = [book(world, service, start + offset) for offset in offsets]
             tally = crew.burst([rows[index % 4][index] for index in range(SIZE)])
@@ -78,7 +78,7 @@ def test_opposite_orders(slots, host, report):
     world.resource("person")
     there = world.service(["person", "table"], kind="grooming")
     back = world.service(["table", "person"], kind="grooming")
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         for start in world.starts(slots):
             attempts = zip(book(world, there, start), book(world, back, start), strict=True)
             tally = crew.burst([pair[index % 2] for index, pair in enumerate(attempts)])
@@ -92,7 +92,7 @@ def test_daycare_with_four_places(slots, host, report):
     for _ in range(4):
         world.resource("kennel")
     service = world.service(["kennel"], kind="daycare")
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         for start in world.starts(slots):
             tally = crew.burst(book(world, service, start))
             report.add(tally)
@@ -106,7 +106,7 @@ def test_one_owner_with_many_windows(host, report):
     for _ in range(8):
         world.resource("kennel")
     service = world.service(["kennel"], kind="daycare")
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         for start in world.starts(5):
             attempts = [attempt for _ in range(8) for attempt in book(world, service, start)]
             tally = crew.burst(attempts)
@@ -119,7 +119,7 @@ def test_open_holds_are_limited(host, report, settings):
     world.resource("kennel")
     service = world.service(["kennel"], kind="daycare")
     quotes = [world.quotes(service, start)[0] for start in world.starts(8)]
-    with Crew(host=host) as crew:
+    with ForkedCrew(host=host) as crew:
         tally = crew.burst(
             [functools.partial(reservation.hold, quote, by=quote.owner, now=world.now) for quote in quotes]
         )
@@ -145,7 +145,7 @@ def test_live_bookings_of_the_losers_do_not_exist(report):
     world = World.build(SIZE)
     world.resource("table")
     service = world.service(["table"])
-    with Crew() as crew:
+    with ForkedCrew() as crew:
         tally = crew.burst(book(world, service, world.starts(1)[0]))
         report.add(tally)
     booking = Booking.objects.get()
@@ -163,7 +163,7 @@ def test_control_without_constraint_and_locks(control_host, report):
     service = world.service(["table"])
     slots = 10
     doubled = 0
-    with Crew(host=control_host) as crew:
+    with ForkedCrew(host=control_host) as crew:
         for start in world.starts(slots):
             tally = crew.burst(book(world, service, start))
             report.add(tally)
