@@ -134,9 +134,7 @@ def test_control_without_going_forward_only(storm, monkeypatch):
     for module in (charges, returning, disputes):
         monkeypatch.setattr(module, "is_further", lambda rank, old, new: True)
 
-    digests = {replay(storm, snapshots(storm), seed, is_checked=False) for seed in range(SEEDS)}
-
-    assert digests != {in_order}
+    assert any(replay(storm, snapshots(storm), seed, is_checked=False) != in_order for seed in range(SEEDS))
 
 
 def snapshots(storm: Storm) -> list:
