@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from accounts.models import User
-from bookings.domain import cancellation, interval, pricing, problems
+from bookings.domain import cancellation, interval, pricing, problems, talks
 from bookings.models import Quote, QuoteLine
 from payments.domain import promo_codes
 from payments.domain.invoices import Line
@@ -80,6 +80,7 @@ def create(
     start, end = interval.for_request(service, starts_at, ends_at)
     _check_pets(owner, pets)
     _check_addons(service, addons)
+    talks.refuse_blocked(owner, service.provider)
     problems.refuse(problems.check(service, starts_at=start, ends_at=end, pets=pets, now=now))
     if still_free is not None:
         still_free((start, end))

@@ -275,7 +275,11 @@ def _check_start(booking: Booking, now: datetime) -> None:
 
 
 def _become_placed(booking: Booking, now: datetime) -> None:
-    """Move to pending or confirmed, with the invoice owed from now on; a request that was paid for waits with it."""
+    """Move to pending or confirmed, with the invoice owed from now on; a request that was paid for waits with it.
+
+    Raises DomainError ``blocked``: the two may have parted since the price was asked.
+    """
+    talks.refuse_blocked(booking.owner, booking.provider)
     if booking.service.is_instant:
         booking.state, booking.due_at = BookingState.CONFIRMED, None
     else:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.urls import reverse
 
+from accounts.models import User
 from bookings.domain import texts
 from bookings.models import Booking, BookingEvent
 from bookings.states import Action, BookingState, CancelReason, Side
@@ -14,12 +15,23 @@ from messaging.about import About
 from messaging.choices import Side as TalkSide
 from messaging.domain import conversations
 from messaging.models import Conversation
+from petplace.errors import DomainError
+from providers.models import Provider
 
 OPEN_AFTER_END = timedelta(days=14)
 # From these on, both sides may know each other's phone number.
 AGREED = frozenset({BookingState.CONFIRMED, BookingState.IN_PROGRESS, BookingState.COMPLETED, BookingState.NO_SHOW})
 ENDED = frozenset({BookingState.CANCELLED, BookingState.DECLINED})
 PLACING = frozenset({Action.HOLD, Action.PLACE, Action.REVIVE})
+
+
+def refuse_blocked(owner: User, provider: Provider) -> None:
+    """Raise DomainError ``blocked`` when one of the two wants to hear nothing more of the other."""
+    blocking = conversations.blocking_sides(provider.pk, owner.pk)
+    if TalkSide.OWNER in blocking:
+        raise DomainError(f"You have blocked {provider.name}. Unblock them in your messages to book.", code="blocked")
+    if blocking:
+        raise DomainError("This provider takes no bookings from you.", code="blocked")
 
 
 def open_with(booking: Booking, *, now: datetime) -> None:

@@ -273,14 +273,14 @@ def people_of(conversation: Conversation) -> dict[Side, list[int]]:
         Side.OWNER: [conversation.owner_id],
         Side.PROVIDER: [pk for pk in team.values_list("user_id", flat=True) if pk != conversation.owner_id],
     }
-    for side in blocking_sides(conversation):
+    for side in blocking_sides(conversation.provider_id, conversation.owner_id):
         people[OTHER_SIDE[side]] = []
     return people
 
 
-def blocking_sides(conversation: Conversation) -> list[Side]:
+def blocking_sides(provider_id: int, owner_id: int) -> list[Side]:
     """Return which sides want to hear nothing more of the other."""
-    blocks = Block.objects.filter(provider_id=conversation.provider_id, owner_id=conversation.owner_id)
+    blocks = Block.objects.filter(provider_id=provider_id, owner_id=owner_id)
     return [Side(side) for side in blocks.values_list("side", flat=True)]
 
 
@@ -302,7 +302,7 @@ def _locked(conversation: Conversation) -> Conversation:
 def _check_open(conversation: Conversation, now: datetime) -> None:
     if conversation.is_closed(now):
         raise ConversationClosedError
-    if blocking_sides(conversation):
+    if blocking_sides(conversation.provider_id, conversation.owner_id):
         raise ConversationBlockedError
 
 

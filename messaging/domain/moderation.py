@@ -60,7 +60,10 @@ def report(
 
 
 def block(conversation: Conversation, *, by: User, side: Side | None = None) -> Block:
-    """Hear nothing more of the other side, in this talk and any other with it. Doing it twice is doing it once."""
+    """Hear nothing more of the other side, in this talk and any other with it, and book nothing more with it.
+
+    Doing it twice is doing it once. Bookings that exist go on.
+    """
     made, _ = Block.objects.get_or_create(
         provider_id=conversation.provider_id,
         owner_id=conversation.owner_id,

@@ -241,7 +241,7 @@ def _talk_page(
     request: SignedInRequest, door: Door, found: Conversation, form: MessageForm, *, status: int = 200
 ) -> HttpResponse:
     now = timezone.now()
-    blocking = conversations.blocking_sides(found)
+    blocking = conversations.blocking_sides(found.provider_id, found.owner_id)
     seat = Seat.objects.filter(conversation=found, user=request.user).first()
     shown, has_earlier = _shown(request, door, found)
     is_blocked = door.side in blocking

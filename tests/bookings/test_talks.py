@@ -9,9 +9,10 @@ from django.urls import reverse
 
 from bookings.domain import allocations, lifecycle, reschedule, reservation
 from bookings.models import Booking
-from messaging.domain import conversations
+from messaging.domain import conversations, moderation
 from messaging.models import Conversation, Message
 from petplace import invariants
+from petplace.errors import DomainError
 from tests.bookings.doors import api_of, client_of
 from tests.factories import NOW, UserFactory, make_booking, make_quote, make_service, manager_of, write
 
@@ -150,3 +151,47 @@ def test_invariants_find_what_is_broken():
 
 def broken() -> list[str]:
     return [finding.invariant.name for finding in invariants.check() if not finding.is_ok]
+
+
+# --- Blocked --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "text"), [("owner", "You have blocked Happy Paws"), ("provider", "from you")])
+def test_who_is_blocked_or_has_blocked_books_nothing_more(side: str, text: str):
+    booking = make_booking(state="confirmed")
+    by = booking.owner if side == "owner" else manager_of(booking)
+    moderation.block(talk_of(booking), by=by)
+    with pytest.raises(DomainError, match=text) as error:
+        make_quote(booking.service, owner=booking.owner)
+    assert error.value.code == "blocked"
+    assert lifecycle.start(booking, by=manager_of(booking), now=booking.starts_at).state == "in_progress"
+    stranger = make_quote(booking.service)
+    assert stranger.owner != booking.owner
+
+    moderation.unblock(talk_of(booking), by=by)
+    assert make_quote(booking.service, owner=booking.owner)
+
+
+def test_a_block_after_the_price_refuses_the_booking_and_leaves_the_hold():
+    booking = make_booking(make_service(is_instant=True), state="confirmed")
+    later = booking.starts_at + dt.timedelta(days=7)
+    quote = make_quote(booking.service, owner=booking.owner, starts_at=later)
+    held = reservation.hold(quote, by=booking.owner, now=NOW)
+    moderation.block(talk_of(booking), by=manager_of(booking))
+    with pytest.raises(DomainError, match="takes no bookings from you"):
+        reservation.place(held, by=booking.owner, now=NOW)
+    held.refresh_from_db()
+    assert (held.state, held.conversation_id) == ("held", None)
+
+
+def test_the_api_says_that_they_are_blocked():
+    booking = make_booking(state="confirmed")
+    moderation.block(talk_of(booking), by=manager_of(booking))
+    start = booking.starts_at + dt.timedelta(days=7)
+    body = {
+        "service": str(booking.service.uid),
+        "start": start.isoformat(),
+        "pets": [str(pet.uid) for pet in booking.pets.all()],
+    }
+    answer = api_of(booking.owner).post("/api/v1/quotes/", body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "blocked")
