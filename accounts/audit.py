@@ -22,6 +22,7 @@ class AuditAction(models.TextChoices):
     ROLE_CHANGE = "role_change", "Role changed"
     REFUND = "refund", "Refund"
     PAYOUT_RETRY = "payout_retry", "Payout sent again"
+    PAYOUT_APPROVE = "payout_approve", "Large payout approved"
     PAYOUT_HOLD = "payout_hold", "Payout kept back"
     PAYOUT_RELEASE = "payout_release", "Payout let go"
     PROMO_CHANGE = "promo_change", "Promo code changed"

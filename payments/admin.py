@@ -25,6 +25,7 @@ from payments.models import (
     LedgerLine,
     Payment,
     Payout,
+    PayoutApproval,
     PayoutFreeze,
     PayoutItem,
     PromoCode,
@@ -224,18 +225,28 @@ class PayoutItemInline(ReadOnly, admin.TabularInline):
     fields = ("invoice", "amount", "currency", "due_at")
 
 
+class PayoutApprovalInline(ReadOnly, admin.TabularInline):
+    model = PayoutApproval
+    fields = ("by", "at")
+
+
 @admin.register(Payout)
 class PayoutAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("uid", "provider", "sum", "state", "attempts", "last_error", "due_at", "paid_at")
     list_filter = ("state", "gateway", "currency")
     list_select_related = ("provider",)
     search_fields = ("uid", "ref", "provider__name")
-    inlines = [PayoutItemInline, CallInline]
-    actions = ["send_again"]
+    inlines = [PayoutApprovalInline, PayoutItemInline, CallInline]
+    actions = ["approve", "send_again"]
 
     @admin.display(description="amount", ordering="amount")
     def sum(self, payout: Payout) -> str:
         return format_money(payout.amount, payout.currency)
+
+    @admin.action(description="Approve (a large one needs two people)", permissions=[Right.PAYOUTS])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Payout]) -> None:
+        by, now = staff_of(request), timezone.now()
+        each(self, request, queryset, lambda row: payouts.approve(row, by=by, now=now), "is approved by you.")
 
     @admin.action(description="Send again", permissions=[Right.PAYOUTS])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Payout]) -> None:

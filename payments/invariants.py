@@ -110,6 +110,12 @@ register(
               <> (p.state = 'paid')::int""",
 )
 register(
+    "a large payout is sent only when two people approved it",
+    """SELECT p.uid, p.state, p.approvals_needed FROM payments_payout p
+       WHERE (SELECT count(*) FROM payments_payoutapproval a WHERE a.payout_id = p.id) < p.approvals_needed
+         AND (p.state <> 'to_approve' OR EXISTS (SELECT FROM payments_gatewaycall c WHERE c.payout_id = p.id))""",
+)
+register(
     "a promo code is used as often as it says, and never too often",
     """SELECT c.code, c.used_count, c.max_uses, count(r.id) FROM payments_promocode c
        LEFT JOIN payments_promoredemption r ON r.promo_id = c.id AND r.released_at IS NULL

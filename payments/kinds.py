@@ -6,6 +6,7 @@ from messaging.kinds import Kind, Urgency, register
 BY_MAIL = (Channel.IN_APP, Channel.EMAIL)
 STAFF = {
     "payout_failed": "A payout failed",
+    "payout_to_approve": "A large payout waits for two people",
     "refund_failed": "A refund failed",
     "dispute_opened": "A payment is disputed",
     "reconciliation": "The ledger and a gateway differ",

@@ -49,6 +49,7 @@ class CallState(models.TextChoices):
 
 
 class PayoutState(models.TextChoices):
+    TO_APPROVE = "to_approve", "Being checked"
     WAITING = "waiting", "On its way"
     PAID = "paid", "Paid out"
     FAILED = "failed", "Failed"

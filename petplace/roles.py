@@ -38,7 +38,7 @@ class Right(StrEnum):
     PROVIDERS = "providers"  # approve, reject, suspend, reinstate
     BOOKINGS = "bookings"  # cancel and move visits on behalf of the platform
     REFUNDS = "refunds"
-    PAYOUTS = "payouts"  # keep back, let go, send again; calls of gateways, disputes, differences
+    PAYOUTS = "payouts"  # keep back, let go, approve, send again; calls of gateways, disputes, differences
     TERMS = "terms"  # commission and promo codes
     PEOPLE = "people"  # change, ban and close accounts
     ROLES = "roles"  # say who is staff, and in which role
@@ -71,9 +71,9 @@ VIEWS: Final = {
     Right.COMPLAINTS: ("bookings.complaint", "bookings.incident", "bookings.incidentnote"),
     Right.DOCUMENTS: ("providers.verificationdocument",),
     Right.PAYOUTS: (
-        "payments.payout", "payments.payoutitem", "payments.payoutfreeze", "payments.ledgerentry",
-        "payments.ledgerline", "payments.ledgeraccount", "payments.gatewaycall", "payments.gatewayevent",
-        "payments.reconciliationrun", "payments.reconciliationdifference",
+        "payments.payout", "payments.payoutitem", "payments.payoutapproval", "payments.payoutfreeze",
+        "payments.ledgerentry", "payments.ledgerline", "payments.ledgeraccount", "payments.gatewaycall",
+        "payments.gatewayevent", "payments.reconciliationrun", "payments.reconciliationdifference",
     ),
     Right.TERMS: ("payments.commissionrule", "payments.promocode", "payments.promoredemption"),
     Right.AUDIT: ("accounts.auditentry", "admin.logentry"),

@@ -454,6 +454,11 @@ EXPORT_LINK_MINUTES = env.int("EXPORT_LINK_MINUTES", default=5)
 RETAIN_DOCUMENT_DAYS = env.int("RETAIN_DOCUMENT_DAYS", default=90)
 RETAIN_GATEWAY_PAYLOAD_DAYS = env.int("RETAIN_GATEWAY_PAYLOAD_DAYS", default=400)
 PAYOUT_DAYS = 2  # after the end of the visit
+# A payout of more than so many units of its currency ("*": of any other) is sent when two administrators approved it;
+# {} asks nobody. What 5,000 euros are, roughly.
+LARGE_PAYOUTS: dict[str, int] = env.json(
+    "LARGE_PAYOUTS", default={"*": 5_000, "JPY": 800_000, "KRW": 8_000_000, "INR": 500_000, "KZT": 2_700_000}
+)
 TIP_DAYS = 14  # after the end of the visit
 PETS_PER_OWNER = 60
 OPEN_HOURS_HORIZON_DAYS = 430  # the longest booking window (400 days) and a month to spare

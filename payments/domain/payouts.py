@@ -23,20 +23,24 @@ from payments.models import (
     LedgerLine,
     Payout,
     PayoutAccount,
+    PayoutApproval,
     PayoutFreeze,
     PayoutItem,
 )
 from payments.models.ledger import PROVIDER_SIDE
 from payments.states import PayoutState
 from petplace.db import ConflictError, retried
-from petplace.errors import InvalidInput, InvalidTransition
-from providers.models import Provider
+from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
+from petplace.money import exponent, format_money
+from petplace.roles import Right, may
+from providers.models import Membership, Provider
 
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT = timedelta(hours=1)
 LONGEST_WAIT = timedelta(days=1)
 MAX_ATTEMPTS = 8  # with these waits about four days
+APPROVALS = 2  # of a large payout, by different people
 
 
 def collect_due(*, now: datetime, limit: int = 500) -> list[Payout]:
@@ -84,6 +88,38 @@ def refuse(payout: Payout, *, why: str, now: datetime) -> Payout:
     """Record that the gateway refused a transfer for good; it is tried again later, under another key."""
     payout = _locked(payout)
     return payout if payout.is_paid else _refused(payout, why, now)
+
+
+@retried
+def approve(payout: Payout, *, by: User, now: datetime) -> Payout:
+    """Let a large payout go, as one of two administrators; with the second it is sent.
+
+    Raises NotAllowed for who may not, or belongs to the provider; InvalidTransition for one that does not wait;
+    DomainError ``already_approved`` for the second time of the same person.
+    """
+    if not may(by, Right.PAYOUTS):
+        raise NotAllowed
+    payout = _locked(payout)
+    if Membership.objects.filter(provider_id=payout.provider_id, user=by).exists():
+        raise NotAllowed("You belong to this provider: somebody else must approve it.")
+    if not payout.is_to_approve:
+        raise InvalidTransition("Only a payout that waits for approval can be approved.")
+    _, is_new = PayoutApproval.objects.get_or_create(payout=payout, by=by, defaults={"at": now})
+    if not is_new:
+        raise DomainError("You have approved it. Somebody else must do so too.", code="already_approved")
+    count = payout.approvals.count()
+    audit.record(
+        AuditAction.PAYOUT_APPROVE,
+        by=by,
+        target=payout,
+        after={"approvals": count, "amount": payout.amount, "currency": payout.currency},
+        now=now,
+    )
+    if count >= payout.approvals_needed:
+        payout.state, payout.due_at = PayoutState.WAITING, now
+        payout.save(update_fields=["state", "due_at"])
+        _call(payout, now)
+    return payout
 
 
 @retried
@@ -160,9 +196,11 @@ def _collect(provider_id: int, *, now: datetime) -> list[Payout]:
 
 def _pay(account: PayoutAccount, currency: str, items: list[PayoutItem], now: datetime) -> Payout:
     amount = sum(item.amount for item in items)
+    is_large = _is_large(amount, currency)
     payout = Payout.objects.create(
         provider_id=account.provider_id, account=account, gateway=account.gateway, currency=currency, amount=amount,
-        due_at=now,
+        due_at=now, state=PayoutState.TO_APPROVE if is_large else PayoutState.WAITING,
+        approvals_needed=APPROVALS if is_large else 0,
     )  # fmt: skip
     taken = PayoutItem.objects.filter(pk__in=[item.pk for item in items])
     if not settings.DISABLE_PAYMENT_LOCKS:
@@ -176,8 +214,19 @@ def _pay(account: PayoutAccount, currency: str, items: list[PayoutItem], now: da
     }
     lines[ledger.of_provider(AccountKind.PAYOUTS_IN_TRANSIT, account.provider_id)] = -amount
     ledger.post(EntryKind.PAYOUT, key=f"payout:{payout.uid}", currency=currency, lines=lines, at=now, payout=payout)
-    _call(payout, now)
+    if is_large:
+        alerts.staff(
+            "payout_to_approve", key=f"payout_to_approve:{payout.uid}", title="A large payout waits for two people",
+            body=f"{account.provider}: {format_money(amount, currency)}", now=now,
+        )  # fmt: skip
+    else:
+        _call(payout, now)
     return payout
+
+
+def _is_large(amount: int, currency: str) -> bool:
+    most = settings.LARGE_PAYOUTS.get(currency, settings.LARGE_PAYOUTS.get("*"))
+    return most is not None and amount > most * 10 ** exponent(currency)
 
 
 def _call(payout: Payout, due_at: datetime) -> None:

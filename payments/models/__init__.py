@@ -2,7 +2,7 @@ from payments.models.charge import CallKind, Dispute, GatewayCall, GatewayEvent,
 from payments.models.expense import Expense, ExpenseCategory
 from payments.models.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceSeries, LineKind
 from payments.models.ledger import AccountKind, EntryKind, LedgerAccount, LedgerEntry, LedgerLine
-from payments.models.payout import Payout, PayoutAccount, PayoutFreeze, PayoutItem
+from payments.models.payout import Payout, PayoutAccount, PayoutApproval, PayoutFreeze, PayoutItem
 from payments.models.reconciliation import DifferenceKind, ReconciliationDifference, ReconciliationRun
 from payments.models.sandbox import (
     SandboxAccount,
@@ -39,6 +39,7 @@ __all__ = [
     "PaymentMethod",
     "Payout",
     "PayoutAccount",
+    "PayoutApproval",
     "PayoutFreeze",
     "PayoutItem",
     "PromoCode",

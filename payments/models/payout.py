@@ -43,6 +43,7 @@ class Payout(PublicModel):
     state = models.CharField(max_length=10, choices=PayoutState, default=PayoutState.WAITING)
     ref = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 (unique where there is one)
     attempts = models.PositiveIntegerField(default=0)
+    approvals_needed = models.PositiveSmallIntegerField(default=0, db_default=0)
     due_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=1000, blank=True)
@@ -64,8 +65,29 @@ class Payout(PublicModel):
         return self.state == PayoutState.PAID
 
     @property
+    def is_to_approve(self) -> bool:
+        return self.state == PayoutState.TO_APPROVE
+
+    @property
     def is_failed(self) -> bool:
         return self.state == PayoutState.FAILED
+
+
+class PayoutApproval(models.Model):
+    """One administrator has looked at a large payout and lets it go. Each counts once."""
+
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="approvals", db_index=False)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("pk",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["payout", "by"], name="payout_approval_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.by}, {self.at:%Y-%m-%d %H:%M}"
 
 
 class PayoutItemQuerySet(models.QuerySet["PayoutItem"]):

@@ -248,6 +248,7 @@ _STATES = {
     "expiring": ("butter", "exclamation-triangle"),
     "expired": ("rose", "shield-x"),
     "waiting": ("butter", "clock-history"),
+    "to_approve": ("butter", "search"),
     "accepted": ("leaf", "check-circle"),
     "refused": ("rose", "x-circle"),
     "active": ("leaf", "check-circle"),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.models import AuditEntry
 from payments.domain import calls, earnings, invoices, ledger, payouts, promo_codes, promos, refunds
 from payments.domain.invoices import InvoiceTerms
 from payments.gateways.base import Transfer
@@ -20,9 +21,10 @@ from payments.models import (
     PromoCode,
     PromoRedemption,
 )
-from petplace.errors import InvalidInput, InvalidTransition, NotAllowed
+from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
 from petplace.money import allocate, half_up
-from tests.factories import StaffFactory, UserFactory, make_branch
+from providers.models import Membership
+from tests.factories import StaffFactory, UserFactory, make_branch, make_support
 from tests.payments.fake import NAME, installed
 from tests.payments.money import DAY, NOW, balances, broken, hear, paid, sale
 
@@ -338,6 +340,66 @@ def test_a_payout_that_is_refused_is_tried_again_and_given_up(fake, due):
     assert (payout.state, broken()) == ("paid", [])
     with pytest.raises(InvalidTransition):
         payouts.send_again(payout, by=staff, now=now)
+
+
+# --- Large ones ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def admin():
+    return StaffFactory()
+
+
+@pytest.fixture
+def large(fake, admin, due, settings):
+    settings.LARGE_PAYOUTS = {"*": 107}
+    return payouts.collect_due(now=NOW + 2 * DAY)[0]
+
+
+def test_a_large_payout_is_sent_when_two_people_approved_it(fake, admin, large, provider):
+    other = StaffFactory()
+    assert (large.state, large.approvals_needed, large.calls.count()) == ("to_approve", 2, 0)
+    assert admin.notifications.filter(kind="payout_to_approve").count() == 1
+    assert calls.run_due(now=NOW + 3 * DAY).done == 0
+    assert (payouts.balance(provider, "EUR"), broken()) == (0, [])
+
+    assert payouts.approve(large, by=admin, now=NOW + 3 * DAY).is_to_approve
+    with pytest.raises(DomainError, match="Somebody else") as error:
+        payouts.approve(large, by=admin, now=NOW + 3 * DAY)
+    assert error.value.code == "already_approved"
+    assert (calls.run_due(now=NOW + 3 * DAY).done, fake.balance("EUR")) == (0, 11_300)
+
+    assert payouts.approve(large, by=other, now=NOW + 4 * DAY).state == "waiting"
+    calls.run_due(now=NOW + 4 * DAY)
+    large.refresh_from_db()
+    assert (large.state, fake.balance("EUR"), broken()) == ("paid", 500, [])
+    with pytest.raises(InvalidTransition):
+        payouts.approve(large, by=StaffFactory(), now=NOW + 4 * DAY)
+    entries = AuditEntry.objects.filter(action="payout_approve").order_by("pk")
+    assert [(entry.actor_uid, entry.after["approvals"]) for entry in entries] == [(admin.uid, 1), (other.uid, 2)]
+
+
+def test_support_owners_and_who_belongs_to_the_provider_approve_nothing(large, provider):
+    insider, support = StaffFactory(), make_support()
+    Membership.objects.create(provider=provider, user=insider, role="staff")
+    for by in (UserFactory(), support, insider):
+        with pytest.raises(NotAllowed):
+            payouts.approve(large, by=by, now=NOW + 3 * DAY)
+    assert (large.approvals.count(), payouts.Payout.objects.get().state) == (0, "to_approve")
+
+
+@pytest.mark.parametrize(
+    ("limits", "state"),
+    [({}, "waiting"), ({"*": 108}, "waiting"), ({"EUR": 107}, "to_approve"), ({"*": 1, "EUR": 200}, "waiting")],
+)
+def test_how_much_is_large_is_a_setting_by_currency(due, settings, limits, state):
+    settings.LARGE_PAYOUTS = limits
+    assert payouts.collect_due(now=NOW + 2 * DAY)[0].state == state
+
+
+def test_a_large_payout_that_went_out_alone_is_seen(large):
+    Payout.objects.update(state="waiting")
+    assert ["two people approved it" in line for line in broken()] == [True]
 
 
 def test_a_payout_whose_answer_was_lost_is_paid_once(fake, due):

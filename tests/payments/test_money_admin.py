@@ -149,6 +149,19 @@ def test_a_failed_payout_is_sent_again(client, staff, world):
     assert (Payout.objects.get().state, GatewayCall.objects.filter(kind="transfer").count()) == ("waiting", 2)
 
 
+def test_a_large_payout_is_approved(client, staff, world):
+    Payout.objects.update(state="to_approve", paid_at=None, approvals_needed=2)
+    payout = Payout.objects.get()
+
+    assert "approved by you" in act(client, "payout", payout, "approve")[0]
+    assert "Somebody else" in act(client, "payout", payout, "approve")[0]
+
+    assert (Payout.objects.get().state, list(payout.approvals.values_list("by", flat=True))) == (
+        "to_approve",
+        [staff.pk],
+    )
+
+
 def test_a_difference_is_closed_with_a_word(client, staff, world):
     difference = ReconciliationDifference.objects.get()
     act(client, "reconciliationdifference", difference, "resolve", words="A chargeback fee")
