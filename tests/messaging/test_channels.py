@@ -126,7 +126,7 @@ def test_a_long_outage_kills_no_row_and_all_leave_within_five_minutes_of_its_end
     now = NOW
     while now < NOW + 6 * HOUR:
         outbox.deliver_due(now=now)
-        now += 30 * SECOND
+        now += 120 * SECOND
     rows = Delivery.objects.filter(channel="email")
     assert {row.state for row in rows} == {D.WAITING}
     assert min(row.attempts for row in rows) > outbox.MAX_ATTEMPTS
@@ -212,12 +212,12 @@ def test_what_was_given_up_is_a_line_of_json_without_the_address(ways, user, cap
 def test_one_poisoned_row_among_many_is_parked_and_the_others_move(ways, db):
     """RELIABILITY J08, on one channel."""
     people = [UserFactory(), UserFactory()]
-    count = 1000 if os.environ.get("PETPLACE_FAULTS") == "full" else 200
+    count = 1000 if os.environ.get("PETPLACE_FAULTS") == "full" else 60
     rows = [notify(people[n % 2], "test", key=f"k{n}", title=str(n), body="-", now=NOW) for n in range(count)]
-    poison = rows[137]
+    poison = rows[37]
 
     def send(parcel):
-        if parcel.title == "137":
+        if parcel.title == "37":
             raise ValueError("poison")
         return Receipt()
 
