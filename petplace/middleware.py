@@ -1,5 +1,6 @@
 """At the gate: each request gets its id, what no part of the site can read is refused, a database away is said so."""
 
+import errno
 import logging
 import sys
 from collections.abc import Awaitable, Callable
@@ -163,7 +164,7 @@ def _is_clean_query(query: str) -> bool:
 
 
 class DatabaseAwayMiddleware(GuardMiddleware):
-    """Answer 503 with ``Retry-After`` when the database is away, overloaded or gave this request up.
+    """Answer 503 with ``Retry-After`` when the database is away, overloaded or gave this request up, or a disk is full.
 
     Other database errors are faults of ours and stay errors. The broken connection is closed, so that the next
     request of this worker makes a new one instead of failing once more. Django calls ``process_exception`` for what
@@ -171,7 +172,7 @@ class DatabaseAwayMiddleware(GuardMiddleware):
     """
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return database_away_answer(request, error) if is_database_away(error) else None
+        return unavailable_answer(request, error) if is_passing(error) else None
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -187,10 +188,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Be the URLconf's ``handler500``: 503 when the cause is the database being away, else a plain apology."""
+    """Be the URLconf's ``handler500``: 503 when the cause is one that passes, else a plain apology."""
     error = sys.exc_info()[1]
-    if error is not None and is_database_away(error):
-        return database_away_answer(request, error)
+    if error is not None and is_passing(error):
+        return unavailable_answer(request, error)
     return problem(
         request,
         status=500,
@@ -201,8 +202,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
-def database_away_answer(request: HttpRequest, error: BaseException) -> HttpResponse:
-    logger.warning("Database away, answered 503 to %s %s: %s", request.method, request.path, _first_line(error))
+def unavailable_answer(request: HttpRequest, error: BaseException) -> HttpResponse:
+    logger.warning(
+        "Database away or disk full, answered 503 to %s %s: %s", request.method, request.path, _first_line(error)
+    )
     close_broken_connections()
     answer = problem(
         request,
@@ -214,6 +217,11 @@ def database_away_answer(request: HttpRequest, error: BaseException) -> HttpResp
     )
     answer["Retry-After"] = str(RETRY_AFTER)
     return answer
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether the database is away, or there is no room for a file."""
+    return is_database_away(error) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT))
 
 
 def is_database_away(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import logging
 import os
 import tempfile
 from email.utils import parseaddr
@@ -13,14 +14,23 @@ from cryptography.hazmat.primitives import serialization
 from django.conf import settings
 from py_vapid import Vapid02
 
+logger = logging.getLogger(__name__)
+
 TOKEN_SECONDS = 12 * 3600  # at most a day
 
 
 def private_key() -> str:
-    """Return the key of the settings; outside production one that is made once and kept in the data folder."""
+    """Return the key of the settings; outside production one that is made once and kept in the data folder.
+
+    Nothing when it cannot be kept, on a full disk: pages go on without push.
+    """
     if settings.VAPID_PRIVATE_KEY or settings.IS_PRODUCTION:
         return str(settings.VAPID_PRIVATE_KEY)
-    return _kept(Path(settings.DATA_DIR) / "vapid-key")
+    try:
+        return _kept(Path(settings.DATA_DIR) / "vapid-key")
+    except OSError as error:
+        logger.warning("The key for web push could not be kept: %s", error)
+        return ""
 
 
 def is_ready() -> bool:

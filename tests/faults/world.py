@@ -194,12 +194,15 @@ class Site:
 
 
 @contextlib.contextmanager
-def running_site(*, is_durable: bool = True) -> Iterator[Site]:
-    """Give a site with a migrated and populated database, and gunicorn; the workers are the test's to start."""
+def running_site(*, is_durable: bool = True, disk: Path | None = None) -> Iterator[Site]:
+    """Give a site with a migrated and populated database, and gunicorn; the workers are the test's to start.
+
+    ``disk`` is where its data lie instead of a new folder.
+    """
     folder = Path(tempfile.mkdtemp(prefix="petplace-test-"))
     folder.chmod(0o711)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PETPLACE_DATA_DIR", str(folder / "data"))
+        patch.setenv("PETPLACE_DATA_DIR", str((disk or folder) / "data"))
         patch.delenv("DATABASE_URL", raising=False)
         patch.delenv("REDIS_URL", raising=False)
         servers = EmbeddedServers(is_durable=is_durable)

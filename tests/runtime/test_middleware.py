@@ -1,5 +1,6 @@
 """The two guards at the gate, under WSGI and ASGI."""
 
+import errno
 from typing import Any
 
 import psycopg
@@ -137,6 +138,13 @@ def test_transaction_ended_for_idling_counts_as_away() -> None:
 
 def test_closed_connection_counts_as_away() -> None:
     assert is_database_away(InterfaceError("connection already closed"))
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 503), (errno.EDQUOT, 503), (errno.EACCES, None)])
+def test_no_room_for_a_file_is_a_503(rf: RequestFactory, number: int, status: int | None) -> None:
+    answer = DatabaseAwayMiddleware(fine).process_exception(rf.post("/api/v1/pets/"), OSError(number, "no"))
+
+    assert (answer and (answer.status_code, answer["Retry-After"])) == (status and (status, "2"))
 
 
 class MiddlewareThatAsksTheDatabase:
