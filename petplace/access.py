@@ -688,6 +688,7 @@ ADMIN_ACTIONS: dict[str, frozenset[Column]] = {
     "payments.invoice.freeze": _ADMINS,
     "payments.invoice.unfreeze": _ADMINS,
     "payments.payment.give_back": _ADMINS,
+    "payments.payout.approve": _ADMINS,
     "payments.payout.send_again": _ADMINS,
     "payments.promocode.end": _ADMINS,
     "payments.reconciliationdifference.resolve": _ADMINS,
