@@ -4,7 +4,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from accounts.models import User
 from messaging.choices import Side
-from messaging.models import Conversation
+from messaging.models import Block, Conversation
 from providers.permissions import can_work_for
 
 
@@ -22,3 +22,9 @@ def is_on_side(user: User, conversation: Conversation, side: str) -> bool:
     if side == Side.OWNER:
         return conversation.owner_id == user.pk
     return side == Side.PROVIDER and can_work_for(user, conversation.provider)
+
+
+def blocking_sides(provider_id: int, owner_id: int) -> list[Side]:
+    """Return which sides want to hear nothing more of the other."""
+    blocks = Block.objects.filter(provider_id=provider_id, owner_id=owner_id)
+    return [Side(side) for side in blocks.values_list("side", flat=True)]

@@ -138,11 +138,6 @@ def release(booking: Booking) -> None:
     Allocation.objects.filter(booking_id=booking.pk, is_live=True).update(is_live=False)
 
 
-def next_booking_id() -> int:
-    """Return a fresh key, so that allocations can go in before the booking (their foreign key is checked at commit)."""
-    return int(_rows("SELECT nextval(pg_get_serial_sequence('bookings_booking', 'id'))", None)[0][0])
-
-
 def _choose(ask: Ask, parameters: dict[str, object], savepoint: str, *, in_queue: bool) -> tuple[int, ...] | None:
     """Pick a resource of each kind and hold their locks. () is "try again", None that some kind has none free."""
     if settings.DISABLE_BOOKING_LOCKS:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.conf import settings
+from django.db import connection
 
 from accounts.models import User
 from accounts.permissions import has_verified_email
@@ -27,6 +28,10 @@ ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 REFERENCE_TRIES = 20
 HOLD = timedelta(minutes=settings.HOLD_MINUTES)
 ALTERNATIVES = 4
+NEW_KEY = """
+    SELECT nextval(pg_get_serial_sequence('bookings_booking', 'id')),
+           NOT EXISTS (SELECT FROM bookings_booking WHERE reference = %s)
+"""
 PLACED = ("invoice", "conversation")  # what placing writes besides the state
 
 R = TypeVar("R")
@@ -37,7 +42,6 @@ def hold(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
 
     Raises allocations.SlotTakenError with the nearest alternatives, or what ``problems`` finds.
     """
-
     return _reserving(_hold_retried, quote, by=by, now=now, note=note, resource=resource)
 
 
@@ -46,7 +50,6 @@ def book(quote: Quote, *, by: User, now: datetime, note: str = "", resource: Res
 
     What must be paid before stays held.
     """
-
     return _reserving(_book_retried, quote, by=by, now=now, note=note, resource=resource)
 
 
@@ -216,9 +219,9 @@ def _hold(
             asked_at=quotes.asked_at(quote),
         )
     )
-    booking_id = allocations.next_booking_id()
+    booking_id, reference = _new_key()
     taken = allocations.take(allocations.Ask(booking_id, service, quote.starts_at, quote.ends_at, resource))
-    booking = _write(quote, booking_id, new_reference(), pets, by=by, now=now, note=note, resource=resource)
+    booking = _write(quote, booking_id, reference, pets, by=by, now=now, note=note, resource=resource)
     detail = {"resources": len(taken)}
     if quote.promo is not None or quote.prepay_amount:
         _draft(booking, now=now)
@@ -329,12 +332,19 @@ def lock_owner(owner: User) -> None:
             raise NotAllowed("This account is closed.")
 
 
-def new_reference() -> str:
-    """Return a free reference such as ``BK-7F3K9Q``; the unique constraint catches two drawn at the same moment."""
+def _new_key() -> tuple[int, str]:
+    """Return a fresh id and a free reference such as ``BK-7F3K9Q``, in one statement.
+
+    With the id, allocations can go in before the booking (their foreign key is checked at commit). The unique
+    constraint catches two references drawn at the same moment.
+    """
     for _ in range(REFERENCE_TRIES):
         reference = "BK-" + "".join(secrets.choice(ALPHABET) for _ in range(6))
-        if not Booking.objects.filter(reference=reference).exists():
-            return reference
+        with connection.cursor() as cursor:
+            cursor.execute(NEW_KEY, [reference])
+            booking_id, is_free = cursor.fetchone()
+        if is_free:
+            return booking_id, reference
     raise RuntimeError("No free booking reference was found.")
 
 

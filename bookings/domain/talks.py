@@ -15,6 +15,7 @@ from messaging.about import About
 from messaging.choices import Side as TalkSide
 from messaging.domain import conversations
 from messaging.models import Conversation
+from messaging.permissions import blocking_sides
 from petplace.errors import DomainError
 from providers.models import Provider
 
@@ -27,7 +28,7 @@ PLACING = frozenset({Action.HOLD, Action.PLACE, Action.REVIVE})
 
 def refuse_blocked(owner: User, provider: Provider) -> None:
     """Raise DomainError ``blocked`` when one of the two wants to hear nothing more of the other."""
-    blocking = conversations.blocking_sides(provider.pk, owner.pk)
+    blocking = blocking_sides(provider.pk, owner.pk)
     if TalkSide.OWNER in blocking:
         raise DomainError(f"You have blocked {provider.name}. Unblock them in your messages to book.", code="blocked")
     if blocking:

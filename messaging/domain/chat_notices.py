@@ -8,7 +8,8 @@ from messaging.choices import Side
 from messaging.domain.notifications import Notice, notify_all, read_bundle
 from messaging.domain.rendering import Text
 from messaging.masking import mask
-from messaging.models import Block, Conversation, Message, Notification, Seat
+from messaging.models import Conversation, Message, Notification, Seat
+from messaging.permissions import blocking_sides
 
 PREVIEW = 200
 DIGEST = 5  # messages in one mail, the newest
@@ -47,8 +48,7 @@ def digest(notification: Notification) -> Text | None:
     side = Side.OWNER if reader == conversation.owner_id else Side.PROVIDER
     if side == Side.PROVIDER and not conversation.provider.memberships.filter(user=reader).exists():
         return None
-    blocks = Block.objects.filter(provider=conversation.provider_id, owner=conversation.owner_id)
-    if blocks.exclude(side=side).exists():
+    if set(blocking_sides(conversation.provider_id, conversation.owner_id)) - {side}:
         return None
     seen = Seat.objects.filter(conversation=conversation, user=reader).values_list("read_seq", flat=True).first() or 0
     unread = conversation.messages.filter(seq__gt=seen, removed_at__isnull=True).exclude(side__in=(side, Side.SYSTEM))

@@ -18,11 +18,12 @@ from django.db.models import Count
 from accounts.models import User
 from messaging.choices import OTHER_SIDE, ConversationKind, MessageKind, Side
 from messaging.domain import chat_notices, live
-from messaging.models import Block, Conversation, Message, Seat
+from messaging.models import Conversation, Message, Seat
 from messaging.models.conversation import TEXT_LENGTH
-from messaging.permissions import is_on_side, side_of
+from messaging.permissions import blocking_sides, is_on_side, side_of
 from petplace.errors import DomainError, InvalidInput, NotAllowed
 from providers.models import Membership, Provider
+from providers.permissions import role_of
 
 MESSAGES_PER_MINUTE = 30
 ENQUIRIES_PER_DAY = 10
@@ -102,9 +103,9 @@ def enquire(
     24 hours. Steps: lock the asker -> find or open the talk -> post.
     """
     User.objects.select_for_update(no_key=True).only("pk").get(pk=by.pk)
-    if not by.is_active or not provider.is_public or is_on_team(by, provider):
+    if not by.is_active or not provider.is_public or role_of(by, provider) is not None:
         raise NotAllowed("You cannot ask this provider.")
-    if Block.objects.filter(provider=provider, owner=by, side=Side.PROVIDER).exists():
+    if Side.PROVIDER in blocking_sides(provider.pk, by.pk):
         raise NotAllowed("This provider does not take questions from you.")
     mine = Conversation.objects.filter(owner=by, kind=ConversationKind.ENQUIRY)
     conversation = mine.filter(provider=provider, closes_at__isnull=True).first()
@@ -120,10 +121,6 @@ def enquire(
             provider=provider, owner=by, kind=ConversationKind.ENQUIRY, last_message_at=now
         )
     return post(conversation, by=by, text=text, photo=photo, client_id=client_id, now=now, side=Side.OWNER)
-
-
-def is_on_team(user: User, provider: Provider) -> bool:
-    return Membership.objects.filter(provider=provider, user=user).exists()
 
 
 # --- Writing --------------------------------------------------------------------------------------
@@ -276,12 +273,6 @@ def people_of(conversation: Conversation) -> dict[Side, list[int]]:
     for side in blocking_sides(conversation.provider_id, conversation.owner_id):
         people[OTHER_SIDE[side]] = []
     return people
-
-
-def blocking_sides(provider_id: int, owner_id: int) -> list[Side]:
-    """Return which sides want to hear nothing more of the other."""
-    blocks = Block.objects.filter(provider_id=provider_id, owner_id=owner_id)
-    return [Side(side) for side in blocks.values_list("side", flat=True)]
 
 
 # --- Inside ---------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from messaging.bubbles import Bubble, bubbles, counterpart, shown_text
 from messaging.domain import conversations, moderation
 from messaging.forms import AskForm, MessageForm, ReportForm
 from messaging.models import Conversation, Message, QuickReply, Seat
+from messaging.permissions import blocking_sides
 from messaging.views.doors import Door
 from petplace.errors import DomainError
 from petplace.http import SignedInRequest
@@ -241,7 +242,7 @@ def _talk_page(
     request: SignedInRequest, door: Door, found: Conversation, form: MessageForm, *, status: int = 200
 ) -> HttpResponse:
     now = timezone.now()
-    blocking = conversations.blocking_sides(found.provider_id, found.owner_id)
+    blocking = blocking_sides(found.provider_id, found.owner_id)
     seat = Seat.objects.filter(conversation=found, user=request.user).first()
     shown, has_earlier = _shown(request, door, found)
     is_blocked = door.side in blocking

@@ -33,7 +33,8 @@ from petplace.db import ConflictError, retried
 from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAllowed
 from petplace.money import exponent, format_money
 from petplace.roles import Right, may
-from providers.models import Membership, Provider
+from providers.models import Provider
+from providers.permissions import role_of
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def approve(payout: Payout, *, by: User, now: datetime) -> Payout:
     if not may(by, Right.PAYOUTS):
         raise NotAllowed
     payout = _locked(payout)
-    if Membership.objects.filter(provider_id=payout.provider_id, user=by).exists():
+    if role_of(by, payout.provider) is not None:
         raise NotAllowed("You belong to this provider: somebody else must approve it.")
     if not payout.is_to_approve:
         raise InvalidTransition("Only a payout that waits for approval can be approved.")

@@ -431,7 +431,7 @@ def test_reservation_takes_few_statements():
     quote = make_quote(make_service(is_instant=True))
     with CaptureQueriesContext(connection) as queries:
         reservation.book(quote, by=quote.owner, now=NOW)
-    assert len(queries) <= 31
+    assert len(queries) <= 30
 
 
 @pytest.mark.parametrize(

@@ -292,7 +292,7 @@ def test_the_public_point_depends_on_the_secret(settings):
     for number in range(8):
         settings.SECRET_KEY = f"another-{number}"
         shifted.add(location.approximate(uid, 52.52, 13.4))
-    assert len(shifted) > 1
+    assert len(shifted) > 3
 
 
 # --- Branches -----------------------------------------------------------------------------------
