@@ -60,6 +60,7 @@ POST_SECONDS = 5.0
 LEASE = timedelta(minutes=1)
 MAX_ATTEMPTS = 20
 LONGEST_WAIT = timedelta(minutes=10)
+KEPT = timedelta(days=30)  # that a developer can still look at what was posted
 
 # What a test card does, in the order in which the page lists them.
 CARDS = {
@@ -361,6 +362,11 @@ def post_events(*, now: datetime, limit: int = 50) -> int:
             )
             posted += 1
     return posted
+
+
+def delete_posted(*, now: datetime) -> int:
+    """Forget webhooks that were posted, or given up, a month ago. Returns how many."""
+    return SandboxEvent.objects.filter(repeats_left=0, created_at__lte=now - KEPT).delete()[0]
 
 
 @transaction.atomic

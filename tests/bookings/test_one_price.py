@@ -18,9 +18,11 @@ from bookings.domain import pricing, quotes, reservation, search
 from bookings.models import Booking
 from payments.domain import charges, rates
 from payments.domain.invoices import Line
+from payments.gateways import sandbox
 from payments.models import CommissionRule, Invoice, LineKind, PromoCode
 from providers.choices import ServiceKind, offer_mask
 from providers.models import AddOn, Branch, OpenHours, Provider, PublicHoliday, Resource, Service
+from tests.bookings.money import pay
 from tests.bookings.price_oracle import Basket, sums
 from tests.factories import PetFactory, UserFactory
 
@@ -201,10 +203,21 @@ def test_the_quoted_total_is_invoiced_and_charged(town: dict[Case, dict[str, Ser
         assert charges.due_now(invoice) == wanted.total  # at once, or at the visit
         assert invoice.prepay_amount == (wanted.total if is_prepaid else 0)
         assert booking.state == ("held" if is_prepaid else "confirmed")
+        if is_prepaid:
+            assert charged(booking) == wanted.total
         pairs |= {("tax", promo, case.tax), ("fee", promo, case.fee), ("currency", promo, case.currency)}
         pairs |= {(case.tax, case.fee, case.currency)}
         _free(booking, service)
     assert (len(sample), len(pairs)) == (135, 3 * 3 * len(PROMOS) + 27)
+
+
+def charged(booking: Booking) -> int:
+    """Pay a booking at the sandbox; return what that has taken, which is what we have heard of."""
+    assert booking.invoice is not None
+    payment = pay(booking.invoice, now=NOW)
+    taken = sandbox.charge_of(payment.ref or "")
+    assert (payment.captured_amount, payment.currency) == (taken.captured_amount, taken.currency)
+    return taken.captured_amount
 
 
 def _columns(promo: PromoCode) -> dict[str, Any]:

@@ -320,3 +320,14 @@ def test_webhook_in_other_hands_is_passed_over(sandbox_world: SandboxWorld, door
 
     assert sandbox.post_events(now=now) == 0
     assert sandbox.post_events(now=now + dt.timedelta(seconds=31)) == 1
+
+
+def test_webhooks_that_were_posted_are_forgotten_after_a_month(sandbox_world: SandboxWorld, door: Door) -> None:
+    """One that nobody has taken yet stays, however old it is."""
+    sandbox_world.authorized()
+    sandbox.post_events(now=timezone.now())
+    sandbox_world.authorized()
+
+    assert sandbox.delete_posted(now=timezone.now() + dt.timedelta(days=29)) == 0
+    assert sandbox.delete_posted(now=timezone.now() + dt.timedelta(days=31)) == 1
+    assert SandboxEvent.objects.get().repeats_left == 1
