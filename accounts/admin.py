@@ -1,5 +1,6 @@
 """Staff's view of people. Whether someone may sign in is changed by actions alone, which go through the domain."""
 
+from importlib import import_module
 from typing import Any, ClassVar
 
 from allauth.account.decorators import secure_admin_login
@@ -22,6 +23,13 @@ from petplace.staff_admin import ByRight
 
 # One door for everybody: the same limits, the same second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+# How people sign in changes by their own hands or by the actions below, which are on record; allauth's screens are not.
+for _name in ("account", "mfa", "socialaccount", "usersessions"):
+    import_module(f"allauth.{_name}.admin")
+    for _model in apps.get_app_config(_name).get_models():
+        if admin.site.is_registered(_model):
+            admin.site.unregister(_model)
 
 
 def staff_of(request: HttpRequest) -> User:

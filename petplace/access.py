@@ -627,7 +627,6 @@ ADMINISTRATION: dict[str, str] = {
 
 # What support and admins may do on the screens of a model: v looks, c changes, a adds, d deletes.
 SCREENS: dict[str, tuple[str, str]] = {
-    "account.emailaddress": ("", ""),
     "accounts.auditentry": ("", "v"),
     "accounts.tokenfamily": ("v", "v"),
     "accounts.user": ("v", "vca"),
@@ -639,7 +638,6 @@ SCREENS: dict[str, tuple[str, str]] = {
     "messaging.delivery": ("v", "v"),
     "messaging.notification": ("v", "v"),
     "messaging.report": ("vc", "vc"),
-    "mfa.authenticator": ("", ""),
     "payments.commissionrule": ("", "vcad"),
     "payments.dispute": ("v", "v"),
     "payments.gatewaycall": ("", "v"),
@@ -665,10 +663,6 @@ SCREENS: dict[str, tuple[str, str]] = {
     "reviews.flag": ("vc", "vc"),
     "reviews.latecancellation": ("v", "v"),
     "reviews.review": ("v", "v"),
-    "socialaccount.socialaccount": ("", ""),
-    "socialaccount.socialapp": ("", ""),
-    "socialaccount.socialtoken": ("", ""),
-    "usersessions.usersession": ("", ""),
 }
 
 # Who is offered which action of a list in the administration.

@@ -60,6 +60,24 @@ def test_pages_open(client: Client, user: User, login: Callable[[User], dict[str
 
 
 @pytest.mark.usefixtures("boss")
+def test_ways_to_sign_in_have_no_screen_that_keeps_no_record(client: Client, user: User) -> None:
+    """Not for a superuser either: addresses, second factors and accounts elsewhere."""
+    add_totp(user)
+    row = Authenticator.objects.earliest("pk")
+    page = client.get(reverse("admin:index")).content.decode()
+
+    assert "/admin/accounts/user/" in page
+    for address in (
+        "account/emailaddress",
+        "mfa/authenticator",
+        "socialaccount/socialtoken",
+        "usersessions/usersession",
+    ):
+        assert f"/admin/{address}/" not in page
+        assert client.get(f"/admin/{address}/{row.pk}/change/").status_code == 404
+
+
+@pytest.mark.usefixtures("boss")
 def test_ban_ends_tokens_and_sessions_and_letting_in_revives_none(
     client: Client, user: User, login: Callable[[User], dict[str, str]]
 ) -> None:
