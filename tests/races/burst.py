@@ -195,8 +195,12 @@ class Report:
     refused: int = 0
     odd: Counter[str] = field(default_factory=Counter)
     first: float = 0.0
-    slowest: float = 0.0
+    seconds: list[float] = field(default_factory=list)
     deadlocks: int = 0
+
+    @property
+    def slowest(self) -> float:
+        return max(self.seconds, default=0.0)
 
     def add(self, tally: Tally, refusals: Sequence[str] = ("slot_taken",), *, timed: bool = True) -> None:
         """Count a burst. ``timed`` is for what somebody waits for: a sweep over many rows is not."""
@@ -205,7 +209,7 @@ class Report:
         if self.bursts == 1:
             self.first = max(tally.seconds)
         elif timed:
-            self.slowest = max([self.slowest, *tally.seconds])
+            self.seconds += tally.seconds
         for outcome, number in tally.counts.items():
             if outcome == "won":
                 self.won += number
@@ -217,9 +221,15 @@ class Report:
     def __str__(self) -> str:
         return (
             f"{self.name:<58} {self.bursts:>5} bursts {self.attempts:>6} tries {self.won:>5} won"
-            f" {self.refused:>6} refused {sum(self.odd.values()):>3} other {self.deadlocks:>2} deadlocks,"
-            f" slowest {self.slowest:.2f} s, in the first burst {self.first:.2f} s"
+            f" {self.refused:>6} refused {sum(self.odd.values()):>3} other {self.deadlocks:>2} deadlocks;"
+            f" p50 {share(self.seconds, 0.5):.2f} s, p99 {share(self.seconds, 0.99):.2f} s, most {self.slowest:.2f} s"
+            f" ({sum(one > 1 for one in self.seconds)} over 1 s), in the first burst {self.first:.2f} s"
         )
+
+
+def share(seconds: Sequence[float], part: float) -> float:
+    """Return in how many seconds so large a part of the answers came; 0 for none."""
+    return sorted(seconds)[int((len(seconds) - 1) * part)] if seconds else 0.0
 
 
 def deliver_all() -> None:
