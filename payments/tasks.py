@@ -7,7 +7,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from payments.domain import calls, charges, events, payouts, reconciliation
-from payments.gateways import registry, sandbox
+from payments.gateways import registry, sandbox_webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 def post_sandbox_events() -> None:
     """Post the sandbox gateway's webhooks that are due. Safe to run twice."""
     try:
-        sandbox.post_events(now=timezone.now())
+        sandbox_webhooks.post_events(now=timezone.now())
     except DatabaseError as error:
         logger.warning("The sandbox's webhooks wait: the database is away (%s).", error)
 

@@ -13,7 +13,7 @@ from accounts.domain import credentials, devices, exporting, families
 from bookings.domain import quotes, revealing
 from messaging.domain import live, outbox
 from payments.domain import events as gateway_events
-from payments.gateways import sandbox
+from payments.gateways import sandbox_webhooks
 from petplace.api import idempotency
 from petplace.models import LimitCount
 from providers.domain import documents
@@ -37,7 +37,7 @@ CHORES: dict[str, Callable[..., int]] = {
     "copies of data": exporting.delete_expired,
     "documents": documents.delete_old,
     "gateway payloads": gateway_events.strip_old,
-    "webhooks of the sandbox": sandbox.delete_posted,
+    "webhooks of the sandbox": sandbox_webhooks.delete_posted,
     "messages kept for developers": outbox.delete_kept,
     "counted tries": LimitCount.delete_old,
 }

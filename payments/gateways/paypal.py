@@ -10,18 +10,12 @@ takes it when it finds an approved order. PayPal cannot cancel an order that nob
 
 import json
 import logging
-import re
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import NAMESPACE_URL, uuid5
 
-import requests
 from django.conf import settings
 
 from payments.gateways.base import (
@@ -29,57 +23,41 @@ from payments.gateways.base import (
     BadSignature,
     Charge,
     ChargeRequest,
-    ChargeState,
     DisputeSeen,
-    DisputeState,
     Event,
     GatewayDeclined,
     GatewayRefused,
-    GatewayUnavailable,
-    GatewayUnknown,
     Movement,
     MovementKind,
     RefundSeen,
-    RefundState,
     Transfer,
     TransferState,
 )
-from petplace.money import exponent
+from payments.gateways.paypal_client import PayPalClient, checked
+from payments.gateways.paypal_reading import (
+    DECIMALS,
+    TAKEN,
+    VOIDED,
+    amount_of,
+    charge_of,
+    dispute_fee,
+    dispute_state,
+    is_marked,
+    money,
+    movement_kind,
+    part,
+    parts,
+    payment_uid,
+    refund_seen,
+)
 
 logger = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 2.0
 # PayPal repeats a webhook for three days and signs each time anew.
 TOLERANCE = timedelta(days=3)
 AHEAD = timedelta(minutes=5)
-VOIDED = "void:"  # before an order's custom_id: nobody shall complete it
 REPORT_DAYS = 31  # one question to the reporting API spans no more
 
-# https://developer.paypal.com/reference/currency-codes/ with the decimals that PayPal wants.
-_DECIMALS = {
-    **dict.fromkeys(
-        (
-            "AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "ILS", "MXN", "MYR", "NOK", "NZD",
-            "PHP", "PLN", "SEK", "SGD", "THB", "USD",
-        ),
-        2,
-    ),
-    # JPY has none; of HUF and TWD PayPal takes whole units only.
-    **dict.fromkeys(("HUF", "JPY", "TWD"), 0),
-}  # fmt: skip
-
-_DECLINES = {
-    "INSTRUMENT_DECLINED",
-    "TRANSACTION_REFUSED",
-    "PAYER_CANNOT_PAY",
-    "PAYER_ACCOUNT_RESTRICTED",
-    "PAYER_ACCOUNT_LOCKED_OR_CLOSED",
-    "COMPLIANCE_VIOLATION",
-    "AUTH_CAPTURE_NOT_ENABLED",
-    "CARD_EXPIRED",
-}
-_TAKEN = {"COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED"}
-_REFUND_STATES: dict[str, RefundState] = {"COMPLETED": "succeeded", "FAILED": "failed", "CANCELLED": "failed"}
 _PAYOUT_STATES: dict[str, TransferState] = {"SUCCESS": "paid", "DENIED": "failed", "CANCELED": "failed"}
 _ITEM_STATES: dict[str, TransferState] = {
     "SUCCESS": "paid",
@@ -98,16 +76,9 @@ class PayPalGateway:
     methods: tuple[str, ...] = ("paypal",)
 
     def __init__(self, *, client_id: str, client_secret: str, webhook_id: str, api_base: str, timeout: float) -> None:
-        self.credentials = (client_id, client_secret)
         self.webhook_id = webhook_id
-        self.api_base = api_base
-        self.timeout = (min(CONNECT_SECONDS, timeout), timeout)
         self.is_test = urlsplit(api_base).hostname != "api-m.paypal.com"
-        self._lock = threading.Lock()
-        self._local = threading.local()
-        self._token = ""
-        self._token_ends = 0.0
-        self._token_failed_at = 0.0
+        self.client = PayPalClient(client_id=client_id, client_secret=client_secret, api_base=api_base, timeout=timeout)
 
     @classmethod
     def from_settings(cls) -> "PayPalGateway":
@@ -120,7 +91,7 @@ class PayPalGateway:
         )
 
     def supports(self, currency: str) -> bool:
-        return currency.upper() in _DECIMALS
+        return currency.upper() in DECIMALS
 
     # --- Charges --------------------------------------------------------------------------------
 
@@ -148,13 +119,13 @@ class PayPalGateway:
                 }
             },
         }
-        return self._charge(self._post("/v2/checkout/orders", body, key=key))
+        return charge_of(self.client.post("/v2/checkout/orders", body, key=key))
 
     def retrieve(self, ref: str) -> Charge:
         order = self._order(ref)
-        if order["status"] == "APPROVED" and not _is_marked(order):
+        if order["status"] == "APPROVED" and not is_marked(order):
             return self._complete(order)
-        return self._with_disputes(self._charge(order), order)
+        return self._with_disputes(charge_of(order), order)
 
     def _complete(self, order: dict[str, Any]) -> Charge:
         """Take the last step of an approved order. A decline sends the payer back to choose another means."""
@@ -162,16 +133,16 @@ class PayPalGateway:
         # Approved anew after a decline, the order has changed, so that it is another try and another key.
         key = f"{step}:{order['id']}:{order.get('update_time', '')}"
         try:
-            self._post(f"/v2/checkout/orders/{order['id']}/{step}", {}, key=key)
+            self.client.post(f"/v2/checkout/orders/{order['id']}/{step}", {}, key=key)
         except GatewayDeclined as error:
-            charge = self._charge(self._order(order["id"]))
+            charge = charge_of(self._order(order["id"]))
             return replace(
                 charge, state="requires_payment", failure_code=error.code.lower(), failure_message=error.message
             )
         except GatewayRefused as error:
             if error.code not in ("order_already_captured", "order_already_authorized", "payer_action_required"):
                 raise
-        return self._charge(self._order(order["id"]))
+        return charge_of(self._order(order["id"]))
 
     def capture(self, ref: str, *, amount: int, currency: str, key: str) -> Charge:
         charge = self.retrieve(ref)
@@ -179,61 +150,61 @@ class PayPalGateway:
             return charge
         if charge.state != "authorized" or amount > charge.authorized:
             raise GatewayRefused(f"This payment cannot be captured: it is {charge.state}.", code="not_authorized")
-        authorization = _part(self._order(ref), "authorizations")
+        authorization = part(self._order(ref), "authorizations")
         body = {"amount": money(amount, currency), "final_capture": True}
-        self._post(f"/v2/payments/authorizations/{authorization['id']}/capture", body, key=key)
+        self.client.post(f"/v2/payments/authorizations/{authorization['id']}/capture", body, key=key)
         return self.retrieve(ref)
 
     def void(self, ref: str, *, key: str) -> Charge:
         order = self._order(ref)
-        charge = self._charge(order)
+        charge = charge_of(order)
         if charge.state == "canceled":
             return charge
         if charge.state == "captured":
             raise GatewayRefused("What was captured is refunded, not voided.", code="already_captured")
         if charge.state == "authorized":
-            authorization = _part(order, "authorizations")
-            self._post(f"/v2/payments/authorizations/{authorization['id']}/void", None, key=key)
+            authorization = part(order, "authorizations")
+            self.client.post(f"/v2/payments/authorizations/{authorization['id']}/void", None, key=key)
         else:
             mark = f"{VOIDED}{order['purchase_units'][0].get('custom_id', '')}"
             where = "/purchase_units/@reference_id=='default'/custom_id"
             changes = [{"op": "replace", "path": where, "value": mark}]
-            self._call("PATCH", f"/v2/checkout/orders/{_id(ref)}", json_body=changes)
-        return self._charge(self._order(ref))
+            self.client.call("PATCH", f"/v2/checkout/orders/{checked(ref)}", json_body=changes)
+        return charge_of(self._order(ref))
 
     # --- Refunds --------------------------------------------------------------------------------
 
     def refund(self, ref: str, *, amount: int, currency: str, key: str, reason: str = "") -> RefundSeen:
         order = self._order(ref)
-        made = next((one for one in _parts(order, "refunds") if one.get("custom_id") == key), None)
+        made = next((one for one in parts(order, "refunds") if one.get("custom_id") == key), None)
         if made is not None:  # a key is remembered for some days only, this mark for good
-            return _refund_seen(made)
-        capture = next((one for one in _parts(order, "captures") if one["status"] in _TAKEN), None)
+            return refund_seen(made)
+        capture = next((one for one in parts(order, "captures") if one["status"] in TAKEN), None)
         if capture is None:
             raise GatewayRefused("There is nothing to give back.", code="not_captured")
         body: dict[str, Any] = {"amount": money(amount, currency), "custom_id": key}
         if reason:
             body["note_to_payer"] = reason[:255]
-        return _refund_seen(self._post(f"/v2/payments/captures/{capture['id']}/refund", body, key=key))
+        return refund_seen(self.client.post(f"/v2/payments/captures/{capture['id']}/refund", body, key=key))
 
     # --- Disputes -------------------------------------------------------------------------------
 
     def _with_disputes(self, charge: Charge, order: dict[str, Any]) -> Charge:
         found = []
-        for capture in _parts(order, "captures"):
-            if capture["status"] in _TAKEN:
-                listed = self._get("/v1/customer/disputes", {"disputed_transaction_id": capture["id"]})
+        for capture in parts(order, "captures"):
+            if capture["status"] in TAKEN:
+                listed = self.client.get("/v1/customer/disputes", {"disputed_transaction_id": capture["id"]})
                 found += [self._dispute(row["dispute_id"]) for row in listed.get("items", [])]
         return replace(charge, disputes=tuple(found)) if found else charge
 
     def _dispute(self, ref: str) -> DisputeSeen:
-        row = self._get(f"/v1/customer/disputes/{_id(ref)}")
-        state = _dispute_state(row)
+        row = self.client.get(f"/v1/customer/disputes/{checked(ref)}")
+        state = dispute_state(row)
         due = row.get("seller_response_due_date")
         return DisputeSeen(
             ref=row["dispute_id"],
             amount=amount_of(row["dispute_amount"]),
-            fee=_dispute_fee(row),
+            fee=dispute_fee(row),
             state=state,
             reason=row.get("reason", "").lower(),
             due_at=datetime.fromisoformat(due) if due else None,
@@ -241,13 +212,13 @@ class PayPalGateway:
         )
 
     def submit_evidence(self, dispute_ref: str, evidence: dict[str, str], *, key: str) -> None:
-        row = self._get(f"/v1/customer/disputes/{_id(dispute_ref)}")
+        row = self.client.get(f"/v1/customer/disputes/{checked(dispute_ref)}")
         if row["status"] not in ("OPEN", "WAITING_FOR_SELLER_RESPONSE"):
             return
         notes = "\n\n".join(f"{name}: {text}" for name, text in evidence.items())[:2000]
         said = {"evidences": [{"evidence_type": "OTHER", "notes": notes}]}
         files = {"input": (None, json.dumps(said), "application/json")}
-        self._call("POST", f"/v1/customer/disputes/{_id(dispute_ref)}/provide-evidence", files=files, key=key)
+        self.client.call("POST", f"/v1/customer/disputes/{checked(dispute_ref)}/provide-evidence", files=files, key=key)
 
     # --- Providers ------------------------------------------------------------------------------
 
@@ -264,10 +235,10 @@ class PayPalGateway:
                 }
             ],
         }
-        header = self._post("/v1/payments/payouts", body, key=key)["batch_header"]
+        header = self.client.post("/v1/payments/payouts", body, key=key)["batch_header"]
         ref = header["payout_batch_id"]
         # The answer to a repeated key is the first one: how it stands now is another question.
-        batch = self._get(f"/v1/payments/payouts/{_id(ref)}")
+        batch = self.client.get(f"/v1/payments/payouts/{checked(ref)}")
         item: dict[str, Any] = next(iter(batch.get("items", [])), {})
         state = _PAYOUT_STATES.get(batch["batch_header"]["batch_status"], "pending")
         if item:
@@ -307,7 +278,7 @@ class PayPalGateway:
                 "page_size": "500",
                 "page": str(page),
             }
-            report = self._get("/v1/reporting/transactions", asked)
+            report = self.client.get("/v1/reporting/transactions", asked)
             pages = int(report.get("total_pages") or 1)
             page += 1
             for row in report.get("transaction_details", []):
@@ -315,7 +286,7 @@ class PayPalGateway:
 
     def _movements_of(self, info: dict[str, Any], since: datetime, until: datetime) -> Iterator[Movement]:
         at = datetime.fromisoformat(info["transaction_initiation_date"])
-        kind = _movement_kind(info["transaction_event_code"])
+        kind = movement_kind(info["transaction_event_code"])
         if kind is None or not since <= at < until or info.get("transaction_status") not in ("S", None):
             return
         ref = info["transaction_id"]
@@ -334,11 +305,11 @@ class PayPalGateway:
             return self._order_of(ref)
         if kind == "transfer":
             return reference
-        listed = self._get("/v1/customer/disputes", {"disputed_transaction_id": reference})
+        listed = self.client.get("/v1/customer/disputes", {"disputed_transaction_id": reference})
         return str(next((row["dispute_id"] for row in listed.get("items", [])), reference))
 
     def _order_of(self, capture: str) -> str:
-        found = self._get(f"/v2/payments/captures/{_id(capture)}")
+        found = self.client.get(f"/v2/payments/captures/{checked(capture)}")
         return str(found.get("supplementary_data", {}).get("related_ids", {}).get("order_id") or capture)
 
     # --- Webhooks -------------------------------------------------------------------------------
@@ -358,7 +329,7 @@ class PayPalGateway:
             }
             is_in_time = -AHEAD <= now - sent_at <= TOLERANCE
             kind, event_id, about = payload["event_type"], payload["id"], payload["resource"]
-            uid = _payment_uid(about)
+            uid = payment_uid(about)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadSignature from error
         if not is_in_time:
@@ -367,7 +338,7 @@ class PayPalGateway:
         # The signature is over the very bytes, so they are put in as they came and never written anew.
         question = json.dumps(asked)[:-1].encode() + b', "webhook_event": ' + body + b"}"
         try:
-            verdict = self._call("POST", "/v1/notifications/verify-webhook-signature", raw=question)
+            verdict = self.client.call("POST", "/v1/notifications/verify-webhook-signature", raw=question)
         except GatewayRefused as error:
             raise BadSignature from error
         if verdict.get("verification_status") != "SUCCESS":
@@ -399,217 +370,4 @@ class PayPalGateway:
     # --- Asking ---------------------------------------------------------------------------------
 
     def _order(self, ref: str) -> dict[str, Any]:
-        return self._get(f"/v2/checkout/orders/{_id(ref)}")
-
-    def _get(self, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
-        return self._call("GET", path, params=params)
-
-    def _post(self, path: str, body: Any, *, key: str) -> dict[str, Any]:
-        return self._call("POST", path, json_body=body, key=key)
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: dict[str, str] | None = None,
-        json_body: Any = None,
-        raw: bytes | None = None,
-        files: Any = None,
-        key: str = "",
-    ) -> dict[str, Any]:
-        headers = {"Prefer": "return=representation"}
-        if key:
-            headers["PayPal-Request-Id"] = str(uuid5(NAMESPACE_URL, key))  # some doors take 38 characters only
-        if files is None:
-            headers["Content-Type"] = "application/json"
-            raw = json.dumps(json_body).encode() if raw is None and json_body is not None else raw
-        for is_last in (False, True):
-            headers["Authorization"] = f"Bearer {self._bearer(is_fresh=is_last)}"
-            answer = self._send(method, path, params=params, data=raw, files=files, headers=headers)
-            if answer.status_code != 401:
-                break
-        return _read(answer)
-
-    def _bearer(self, *, is_fresh: bool) -> str:
-        """Return the access token. Who waited for somebody else's try takes its failure for an answer: a dozen in a
-        row would each wait for a silent PayPal in turn.
-        """
-        came = time.monotonic()
-        with self._lock:
-            if not is_fresh and time.monotonic() < self._token_ends:
-                return self._token
-            if self._token_failed_at >= came:
-                raise GatewayUnavailable("PayPal gives no access token at the moment.")
-            try:
-                asked = self._send(
-                    "POST", "/v1/oauth2/token", data={"grant_type": "client_credentials"}, auth=self.credentials
-                )
-                found = _read(asked)
-            except GatewayUnavailable:
-                self._token_failed_at = time.monotonic()
-                raise
-            self._token = str(found["access_token"])
-            self._token_ends = time.monotonic() + float(found["expires_in"]) - 60
-            return self._token
-
-    def _send(self, method: str, path: str, **what: Any) -> requests.Response:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-        try:
-            return session.request(
-                method, f"{self.api_base}{path}", timeout=self.timeout, allow_redirects=False, **what
-            )
-        except requests.RequestException as error:
-            raise GatewayUnavailable(f"PayPal: {type(error).__name__}") from error
-
-    def _charge(self, order: dict[str, Any]) -> Charge:
-        unit = order["purchase_units"][0]
-        captures, authorizations = _parts(order, "captures"), _parts(order, "authorizations")
-        taken = sum(amount_of(one["amount"]) for one in captures if one["status"] in _TAKEN)
-        state = _state(order, captures, authorizations)
-        amount = amount_of(unit["amount"])
-        custom_id = str(unit.get("custom_id") or "")
-        links = {link["rel"]: link["href"] for link in order.get("links", [])}
-        return Charge(
-            ref=order["id"],
-            state=state,
-            amount=amount,
-            currency=unit["amount"]["currency_code"],
-            authorized=amount if state in ("authorized", "captured") else 0,
-            captured=taken,
-            redirect_url=(links.get("payer-action") or links.get("approve") or "")
-            if state in ("requires_payment", "requires_action")
-            else "",
-            metadata={PAYMENT_KEY: custom_id.removeprefix(VOIDED)} if custom_id else {},
-            refunds=tuple(_refund_seen(one) for one in _parts(order, "refunds")),
-        )
-
-
-def money(amount: int, currency: str) -> dict[str, str]:
-    """Write minor units as PayPal wants them. Raises GatewayRefused for what it cannot take."""
-    currency = currency.upper()
-    if currency not in _DECIMALS:
-        raise GatewayRefused(f"PayPal does not take {currency}.", code="currency_not_supported")
-    value = Decimal(amount).scaleb(-exponent(currency))
-    wanted = Decimal(1).scaleb(-_DECIMALS[currency])
-    if value != value.quantize(wanted):
-        raise GatewayRefused(f"PayPal takes whole {currency} only.", code="amount_not_possible")
-    return {"currency_code": currency, "value": str(value.quantize(wanted))}
-
-
-def amount_of(found: Mapping[str, str]) -> int:
-    """Read an amount of PayPal's into minor units, exactly."""
-    return int(Decimal(found["value"]).scaleb(exponent(found["currency_code"])))
-
-
-def _read(answer: requests.Response) -> dict[str, Any]:
-    """Return an answer's object, or raise what it means."""
-    status = answer.status_code
-    if status == 429 or status >= 500:
-        raise GatewayUnavailable(f"PayPal answered {status}")
-    try:
-        found = answer.json() if answer.content else {}
-    except ValueError as error:
-        raise GatewayUnavailable(f"PayPal answered {status} with what is no JSON") from error
-    if 200 <= status < 300:
-        return dict(found)
-    details: dict[str, Any] = next(iter(found.get("details") or []), {})
-    issue = str(details.get("issue") or found.get("name") or found.get("error") or "gateway_refused")
-    message = str(details.get("description") or found.get("message") or "PayPal refused this.")
-    if status in (401, 403):
-        logger.error("PayPal does not accept our keys: %s", issue)
-        raise GatewayRefused(message, code="gateway_key")
-    if issue in _DECLINES:
-        raise GatewayDeclined(issue.lower(), message)
-    if status == 409 or issue in ("PREVIOUS_REQUEST_IN_PROGRESS", "DUPLICATE_INVOICE_ID_IN_PROGRESS"):
-        raise GatewayUnavailable("PayPal is still busy with this key")
-    raise (GatewayUnknown if status == 404 else GatewayRefused)(message, code=issue.lower())
-
-
-def _id(ref: str) -> str:
-    """Return ``ref`` if it can be one of PayPal's: it becomes part of an address."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", ref):
-        raise GatewayUnknown("This is no reference of PayPal's.", code="resource_not_found")
-    return ref
-
-
-def _parts(order: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    return list(order["purchase_units"][0].get("payments", {}).get(kind, []))
-
-
-def _part(order: dict[str, Any], kind: str) -> dict[str, Any]:
-    return _parts(order, kind)[-1]
-
-
-def _is_marked(order: dict[str, Any]) -> bool:
-    return str(order["purchase_units"][0].get("custom_id") or "").startswith(VOIDED)
-
-
-def _state(order: dict[str, Any], captures: list[dict[str, Any]], authorizations: list[dict[str, Any]]) -> ChargeState:
-    if any(one["status"] in _TAKEN for one in captures):
-        return "captured"
-    if captures:
-        return "processing" if captures[-1]["status"] == "PENDING" else "failed"
-    if authorizations:
-        states: dict[str, ChargeState] = {
-            "CREATED": "authorized",
-            "PENDING": "processing",
-            "VOIDED": "canceled",
-            "EXPIRED": "canceled",
-        }
-        return states.get(authorizations[-1]["status"], "failed")
-    if order["status"] == "VOIDED" or _is_marked(order):
-        return "canceled"
-    return "requires_payment"
-
-
-def _refund_seen(row: dict[str, Any]) -> RefundSeen:
-    return RefundSeen(
-        ref=row["id"], amount=amount_of(row["amount"]), state=_REFUND_STATES.get(row["status"], "pending")
-    )
-
-
-def _dispute_state(row: dict[str, Any]) -> DisputeState:
-    if row["status"] == "RESOLVED":
-        outcome = row.get("dispute_outcome", {}).get("outcome_code", "")
-        return "lost" if outcome in ("RESOLVED_BUYER_FAVOUR", "ACCEPTED") else "won"
-    if row.get("dispute_life_cycle_stage") == "INQUIRY":
-        return "inquiry"
-    return "open" if row["status"] in ("OPEN", "WAITING_FOR_SELLER_RESPONSE") else "submitted"
-
-
-def _dispute_fee(row: dict[str, Any]) -> int:
-    """Add up what the dispute itself cost us, in the dispute's currency."""
-    currency = row["dispute_amount"]["currency_code"]
-    moves = row.get("fund_movements") or row.get("money_movements") or []
-    return sum(
-        abs(amount_of(move["amount"]))
-        for move in moves
-        if (move.get("party") or move.get("affected_party")) == "SELLER"
-        and move.get("reason") in ("DISPUTE_FEE", "CHARGEBACK_FEE")
-        and move["amount"]["currency_code"] == currency
-    )
-
-
-def _movement_kind(code: str) -> MovementKind | None:
-    """Source: https://developer.paypal.com/docs/transaction-search/transaction-event-codes/"""
-    exact: dict[str, MovementKind] = {
-        "T0001": "transfer",
-        "T1107": "refund",
-        "T1106": "dispute",
-        "T1201": "dispute",
-        "T1202": "dispute_reversal",
-        "T1207": "dispute_reversal",
-        "T0106": "fee",
-    }
-    return exact.get(code) or ("charge" if code.startswith("T00") else None)
-
-
-def _payment_uid(about: dict[str, Any]) -> str:
-    """Return our payment's uid from an order, a capture or an authorization; '' where PayPal does not carry it."""
-    unit = next(iter(about.get("purchase_units") or []), about)
-    disputed: dict[str, Any] = next(iter(about.get("disputed_transactions") or []), {})
-    found = str(unit.get("custom_id") or disputed.get("custom") or "").removeprefix(VOIDED)
-    return found if re.fullmatch(r"[0-9a-f-]{32,36}", found) else ""  # a refund's mark is a key of ours
+        return self.client.get(f"/v2/checkout/orders/{checked(ref)}")

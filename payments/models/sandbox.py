@@ -1,6 +1,6 @@
 """What the sandbox gateway remembers: it plays a payment service that lives elsewhere.
 
-Only ``payments.gateways.sandbox`` writes these tables, and nothing else of ours reads them.
+Only ``payments.gateways.sandbox`` and its webhooks write these tables, and nothing else of ours reads them.
 """
 
 import secrets

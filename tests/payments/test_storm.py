@@ -13,7 +13,7 @@ import pytest
 from django.db import transaction
 
 from payments.domain import charges, events, invoices
-from payments.gateways import sandbox
+from payments.gateways import sandbox_webhooks
 from payments.gateways.base import BadSignature
 from payments.models import GatewayEvent, Invoice, LedgerLine, Payment
 from payments.models.sandbox import SandboxEvent
@@ -187,9 +187,9 @@ def test_what_is_not_signed_is_refused_and_leaves_nothing(settings):
     settings.PAYMENT_GATEWAYS = ["sandbox"]
     about = {"object": {"id": "sbx_1", "metadata": {}}}
     body = json.dumps({"id": "evt_1", "type": "charge.captured", "data": about}).encode()
-    good = sandbox.sign(body, at=NOW)
-    old = sandbox.sign(body, at=NOW - DAY)
-    for header in ("", "t=1,v1=00", old, good.replace("v1", "v0"), sandbox.sign(body + b" ", at=NOW)):
+    good = sandbox_webhooks.sign(body, at=NOW)
+    old = sandbox_webhooks.sign(body, at=NOW - DAY)
+    for header in ("", "t=1,v1=00", old, good.replace("v1", "v0"), sandbox_webhooks.sign(body + b" ", at=NOW)):
         with pytest.raises(BadSignature):
             events.receive("sandbox", body, {"Sandbox-Signature": header}, now=NOW)
     assert (GatewayEvent.objects.count(), SandboxEvent.objects.count()) == (0, 0)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from payments import tasks
-from payments.gateways import GatewayRefused, sandbox
+from payments.gateways import GatewayRefused, sandbox, sandbox_webhooks
 from payments.models import SandboxCharge, SandboxEvent
 from tests.payments.gateways.fake_server import Answer, FakeServer, Request
 from tests.payments.gateways.worlds import RETURN_URL, SandboxWorld
@@ -270,7 +270,7 @@ def test_webhook_that_is_not_taken_comes_again(sandbox_world: SandboxWorld, door
     door.fail_next("500")
     door.fail_next("drop_after")
 
-    counts = [sandbox.post_events(now=in_the_future(seconds)) for seconds in (0, 1, 3, 10)]
+    counts = [sandbox_webhooks.post_events(now=in_the_future(seconds)) for seconds in (0, 1, 3, 10)]
 
     event = SandboxEvent.objects.get()
     assert counts == [0, 0, 0, 1]
@@ -282,11 +282,15 @@ def test_webhook_that_nobody_takes_is_given_up(sandbox_world: SandboxWorld, gate
     gateways.SANDBOX_WEBHOOK_URL = "http://127.0.0.1:9/"
     sandbox_world.authorized()
 
-    for number in range(sandbox.MAX_ATTEMPTS + 5):
-        sandbox.post_events(now=in_the_future(number * 700))
+    for number in range(sandbox_webhooks.MAX_ATTEMPTS + 5):
+        sandbox_webhooks.post_events(now=in_the_future(number * 700))
 
     event = SandboxEvent.objects.get()
-    assert (event.attempts, event.repeats_left, event.last_error) == (sandbox.MAX_ATTEMPTS, 0, "ConnectionError")
+    assert (event.attempts, event.repeats_left, event.last_error) == (
+        sandbox_webhooks.MAX_ATTEMPTS,
+        0,
+        "ConnectionError",
+    )
 
 
 def test_webhooks_can_be_late_and_repeated(sandbox_world: SandboxWorld, door: Door, gateways: Any) -> None:
@@ -294,7 +298,7 @@ def test_webhooks_can_be_late_and_repeated(sandbox_world: SandboxWorld, door: Do
     gateways.SANDBOX_REPEAT = 3
     sandbox_world.authorized()
 
-    counts = [sandbox.post_events(now=in_the_future(seconds)) for seconds in (0, 31, 32, 62, 93, 200)]
+    counts = [sandbox_webhooks.post_events(now=in_the_future(seconds)) for seconds in (0, 31, 32, 62, 93, 200)]
 
     assert counts == [0, 1, 0, 1, 1, 0]
     assert len(set(door.taken)) == 1
@@ -304,11 +308,11 @@ def test_webhooks_can_come_out_of_order(
     sandbox_world: SandboxWorld, door: Door, gateways: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateways.SANDBOX_SHUFFLE = True
-    monkeypatch.setattr(sandbox.random, "shuffle", list.reverse)
+    monkeypatch.setattr(sandbox_webhooks.random, "shuffle", list.reverse)
     charge = sandbox_world.authorized()
     sandbox_world.gateway.capture(charge.ref, amount=10_000, currency="EUR", key="c")
 
-    sandbox.post_events(now=in_the_future(1))
+    sandbox_webhooks.post_events(now=in_the_future(1))
 
     assert door.taken == list(SandboxEvent.objects.order_by("-pk").values_list("ref", flat=True))
 
@@ -318,16 +322,16 @@ def test_webhook_in_other_hands_is_passed_over(sandbox_world: SandboxWorld, door
     now = timezone.now()
     SandboxEvent.objects.update(leased_until=now + dt.timedelta(seconds=30))
 
-    assert sandbox.post_events(now=now) == 0
-    assert sandbox.post_events(now=now + dt.timedelta(seconds=31)) == 1
+    assert sandbox_webhooks.post_events(now=now) == 0
+    assert sandbox_webhooks.post_events(now=now + dt.timedelta(seconds=31)) == 1
 
 
 def test_webhooks_that_were_posted_are_forgotten_after_a_month(sandbox_world: SandboxWorld, door: Door) -> None:
     """One that nobody has taken yet stays, however old it is."""
     sandbox_world.authorized()
-    sandbox.post_events(now=timezone.now())
+    sandbox_webhooks.post_events(now=timezone.now())
     sandbox_world.authorized()
 
-    assert sandbox.delete_posted(now=timezone.now() + dt.timedelta(days=29)) == 0
-    assert sandbox.delete_posted(now=timezone.now() + dt.timedelta(days=31)) == 1
+    assert sandbox_webhooks.delete_posted(now=timezone.now() + dt.timedelta(days=29)) == 0
+    assert sandbox_webhooks.delete_posted(now=timezone.now() + dt.timedelta(days=31)) == 1
     assert SandboxEvent.objects.get().repeats_left == 1

@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
 
-from payments.gateways import sandbox
+from payments.gateways import sandbox_webhooks
 from payments.models import GatewayEvent
 from petplace import cache as cache_module
 from tests.payments.gateways.worlds import PayPalWorld, SandboxWorld, World
@@ -114,7 +114,7 @@ def test_sandbox_posts_to_the_site(sandbox_world: SandboxWorld, live_server: Any
     charge = sandbox_world.authorized()
     sandbox_world.gateway.capture(charge.ref, amount=10_000, currency="EUR", key="c")
 
-    posted = [sandbox.post_events(now=timezone.now()) for _ in range(3)]
+    posted = [sandbox_webhooks.post_events(now=timezone.now()) for _ in range(3)]
 
     stored = GatewayEvent.objects.order_by("pk").values_list("kind", "object_ref", "payment_uid")
     uid = charge.metadata["payment"]

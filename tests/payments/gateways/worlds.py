@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from payments.gateways import Charge, ChargeRequest, PaymentGateway, registry, sandbox
+from payments.gateways import Charge, ChargeRequest, PaymentGateway, registry, sandbox, sandbox_webhooks
 from payments.models import SandboxCharge, SandboxRefund, SandboxTransfer
 from tests.payments.gateways import fake_paypal, fake_stripe
 from tests.payments.gateways.fake_paypal import FakePayPal
@@ -151,7 +151,7 @@ class SandboxWorld(World):
     ) -> dict[str, str]:
         secret = None if is_good else "not-the-secret"
         scheme = "v0" if is_old_scheme else "v1"
-        return {sandbox.SIGNATURE_HEADER: sandbox.sign(body, at=at, secret=secret, scheme=scheme)}
+        return {sandbox_webhooks.SIGNATURE_HEADER: sandbox_webhooks.sign(body, at=at, secret=secret, scheme=scheme)}
 
 
 class StripeWorld(World):
