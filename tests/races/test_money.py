@@ -36,7 +36,9 @@ class Bank:
         return charges.sync(started.payment, now=self.now)
 
     def rest(self) -> None:
-        calls.run_due(now=self.now)
+        """Make all calls that are due; one pass makes two hundred."""
+        while calls.run_due(now=self.now).done:
+            pass
 
 
 @pytest.fixture
