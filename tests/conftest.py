@@ -28,7 +28,7 @@ def pytest_collection_finish() -> None:
     """Thousands of collected tests live to the end: walking them for garbage now and then took a tenth of a run."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(700, 10, 1_000)
+    gc.set_threshold(700, 10, 100)
 
 
 @pytest.fixture(autouse=True, scope="session")

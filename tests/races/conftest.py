@@ -21,7 +21,7 @@ DELAY = 0.003
 ASKED = int(os.environ.get("PETPLACE_RACES", "0"))
 REPORTS: list[str] = []
 # The other shapes are left to `make proofs`.
-ALWAYS = ("test_one_place", "test_one_slot_over_the_api", "test_raw_insert", "test_control_without_constraint")
+ALWAYS = ("test_one_place", "test_one_slot_over_the_api[direct]", "test_raw_insert", "test_control_without_constraint")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
