@@ -36,6 +36,7 @@ _REFUND_STATES: dict[str, RefundState] = {"COMPLETED": "succeeded", "FAILED": "f
 
 
 def charge_of(order: dict[str, Any]) -> Charge:
+    """Read an order as a charge, in minor units; what is disputed of it is another question."""
     unit = order["purchase_units"][0]
     captures, authorizations = parts(order, "captures"), parts(order, "authorizations")
     taken = sum(amount_of(one["amount"]) for one in captures if one["status"] in TAKEN)
@@ -76,14 +77,17 @@ def amount_of(found: Mapping[str, str]) -> int:
 
 
 def parts(order: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return an order's ``authorizations``, ``captures`` or ``refunds``, oldest first."""
     return list(order["purchase_units"][0].get("payments", {}).get(kind, []))
 
 
 def part(order: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the last of ``parts``; there must be one."""
     return parts(order, kind)[-1]
 
 
 def is_marked(order: dict[str, Any]) -> bool:
+    """Whether we have let go of an order that nobody had approved."""
     return str(order["purchase_units"][0].get("custom_id") or "").startswith(VOIDED)
 
 

@@ -129,6 +129,7 @@ def _event_due(now: datetime) -> datetime:
 
 
 def tell(kind: str, charge: SandboxCharge) -> None:
+    """Write a webhook about ``charge``, in the transaction of what it tells of. None while a history is played."""
     if history.is_played():
         return
     now = history.now()
