@@ -2,7 +2,7 @@
 
 ``PETPLACE_RACES`` is the number of slots of each race (``make races``: 500); without it the main race has 60, the
 others 5, controls run against the slow database alone, and a machine that is busy with other tests is forgiven a slow
-answer. The second that an answer may take is a rule for bookings: ten clicks on "Pay" stand in line for one invoice.
+answer.
 """
 
 import os
@@ -20,9 +20,8 @@ from tests.races.burst import Report, broken_invariants, deliver_all
 DELAY = 0.003
 ASKED = int(os.environ.get("PETPLACE_RACES", "0"))
 REPORTS: list[str] = []
-BOOKINGS = ("test_reservations", "test_lifecycle", "test_http")  # nobody waits for longer than a second to book
 # The other shapes are left to `make proofs`.
-ALWAYS = ("test_one_place", "test_one_slot_over_the_api[direct]", "test_raw_insert", "test_control_without_constraint")
+ALWAYS = ("test_one_place", "test_one_slot_over_the_api", "test_raw_insert", "test_control_without_constraint")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,7 +83,7 @@ def report(request: pytest.FixtureRequest) -> Iterator[Report]:
     if ASKED:
         deliver_all()
     assert broken_invariants() == []
-    assert one.slowest < (1.0 if ASKED >= 100 and request.module.__name__.endswith(BOOKINGS) else 10.0)
+    assert one.slowest < (1.0 if ASKED >= 100 else 10.0)
 
 
 @pytest.fixture

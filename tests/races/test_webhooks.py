@@ -116,7 +116,7 @@ def send(ports: list[int], posts: list[Post], *, parallel: int = PARALLEL) -> Ta
     shares = [posts[number::parallel] for number in range(min(parallel, len(posts)))]
     with ThreadPoolExecutor(len(shares)) as senders:
         done = senders.map(lambda pair: list(_send_all(ports[pair[0] % len(ports)], pair[1])), enumerate(shares))
-        answers = [one for share in done for one in share]
+        answers = [one for sent in done for one in sent]
     return Tally([one[0] for one in answers], [one[1] for one in answers], [one[2] for one in answers])
 
 
