@@ -170,13 +170,16 @@ def _apply(payment: Payment, charge: Charge, *, now: datetime) -> Payment:
     if not _is_ours(payment, charge):
         _flag(payment, invoice, charge, now)
         return payment
+    if not _is_news(payment, charge):  # somebody wrote it while we waited
+        payment.save(update_fields=["checked_at"])
+        return payment
     before, was_void = payment.state, invoice.is_void
     _take_over(payment, invoice, charge, now)
     foreign: list[Refund] = []
     if payment.is_captured:
         foreign = returning.unite(payment, invoice, charge.refunds, now=now)
         disputes.unite(payment, family.sale, invoice, charge.disputes, now=now)
-    if payment.state != before:
+    if payment.state != before and (payment.is_captured or PaymentState.AUTHORIZED in (before, payment.state)):
         converging.count(family)
         _tell(payment, invoice, before, now)
         family = families.lock(payment.invoice)  # the subject may have changed them

@@ -40,23 +40,21 @@ class Outcome:
     looks: int = 0
 
 
-def receive(gateway: str, body: bytes, headers: Mapping[str, str], *, now: datetime) -> GatewayEvent:
+def receive(gateway: str, body: bytes, headers: Mapping[str, str], *, now: datetime) -> None:
     """Check a webhook's signature and store it, once per event id. Raises BadSignature; nothing is stored then.
 
     When it returns the row is committed, so that the gateway may be told to forget it.
     """
-    event = registry.get(gateway).parse_event(body, headers, now=now)
-    return store(gateway, event, now=now)
+    store(gateway, registry.get(gateway).parse_event(body, headers, now=now), now=now)
 
 
-def store(gateway: str, event: Event, *, now: datetime) -> GatewayEvent:
-    """Insert first, then look: two copies at the same moment are one row."""
+def store(gateway: str, event: Event, *, now: datetime) -> None:
+    """Keep an event, unless it is kept already. Nobody looks before: two copies at the same moment are one row."""
     row = GatewayEvent(
         gateway=gateway, event_id=event.id[:255], kind=event.kind[:100], object_ref=event.object_ref[:255],
         payment_uid=_uuid(event.payment_uid), payload=event.payload, is_test=event.is_test, due_at=now,
     )  # fmt: skip
     GatewayEvent.objects.bulk_create([row], ignore_conflicts=True)
-    return GatewayEvent.objects.get(gateway=gateway, event_id=row.event_id)
 
 
 def process_due(*, now: datetime, limit: int = BATCH) -> Outcome:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from messaging.domain import outbox
 from petplace import invariants
 from petplace.errors import DomainError
-from petplace.warming import freeze
+from petplace.warming import freeze, warm_up
 
 SIZE = 24
 PATIENCE = 60  # seconds; a thread that died must not hang the run
@@ -125,6 +125,7 @@ class ForkedCrew:
             self.processes.append(fork.Process(target=_serve, args=(theirs, share, host), daemon=True))
 
     def __enter__(self) -> "ForkedCrew":
+        warm_up()  # as servers do
         connections.close_all()  # none may be shared with a child
         for process in self.processes:
             process.start()
@@ -136,6 +137,7 @@ class ForkedCrew:
         for process in self.processes:
             process.join(30)
             process.kill()
+        gc.unfreeze()
 
     def burst(self, attempts: Sequence[Attempt]) -> Tally:
         """Run the attempts at once, one per thread, and wait for all."""
