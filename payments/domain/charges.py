@@ -166,12 +166,11 @@ def _apply(payment: Payment, charge: Charge, *, now: datetime) -> Payment:
     family = families.lock(payment.invoice)
     payment = families.lock_payment(payment)
     invoice = family.member(payment.invoice_id)
+    if not _is_news(payment, charge):  # somebody wrote it while we waited
+        return payment
     payment.checked_at = now
     if not _is_ours(payment, charge):
         _flag(payment, invoice, charge, now)
-        return payment
-    if not _is_news(payment, charge):  # somebody wrote it while we waited
-        payment.save(update_fields=["checked_at"])
         return payment
     before, was_void = payment.state, invoice.is_void
     _take_over(payment, invoice, charge, now)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from messaging.domain import outbox
 from petplace import invariants
 from petplace.errors import DomainError
-from petplace.warming import freeze, warm_up
+from petplace.warming import warm_up
 
 SIZE = 24
 PATIENCE = 60  # seconds; a thread that died must not hang the run
@@ -59,7 +59,7 @@ class Crew:
         self.threads = [threading.Thread(target=self._work, args=(index,), daemon=True) for index in range(size)]
 
     def __enter__(self) -> "Crew":
-        freeze()  # as servers do
+        warm_up()  # as servers do
         for thread in self.threads:
             thread.start()
         return self
@@ -125,7 +125,7 @@ class ForkedCrew:
             self.processes.append(fork.Process(target=_serve, args=(theirs, share, host), daemon=True))
 
     def __enter__(self) -> "ForkedCrew":
-        warm_up()  # as servers do
+        warm_up()  # as servers do before they fork
         connections.close_all()  # none may be shared with a child
         for process in self.processes:
             process.start()

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from payments.domain import calls, charges, invoices, payouts, promo_codes, promos, refunds
@@ -187,6 +188,33 @@ def test_once_per_person_from_five_tabs(bank, rounds, host, report):
             assert tally.counts == {"won": 1, "promo_used_before": 4}
 
 
+def given_back_at_once(bank, crew, promo):
+    """Redeem for a sale, then let four give the use back: even without the lock of the invoice it is one."""
+    invoice = bank.sale()
+    retried_redeem(promo.pk, UserFactory(), invoice, bank.now)
+    return crew.burst([partial(release, invoice, bank.now)] * 4)
+
+
+@invoices.retried
+def release(invoice, now):
+    return promos.release(invoice, now=now)
+
+
+def test_a_use_is_given_back_once(bank, rounds, host, report):
+    promo = promo_codes.create(code="BACK", provider=None, percent_bp=1, max_uses=LIMIT)
+    for _ in range(LIMIT - 1):
+        retried_redeem(promo.pk, UserFactory(), bank.sale(), bank.now)
+    with ForkedCrew(4, host=host) as crew:
+        for _ in range(rounds):
+            tally = given_back_at_once(bank, crew, promo)
+            report.add(tally)
+            assert sorted(tally.results) == [False, False, False, True]
+            assert fresh(PromoCode, promo).used_count == LIMIT - 1
+    retried_redeem(promo.pk, UserFactory(), bank.sale(), bank.now)
+    with pytest.raises(promos.PromoError):
+        retried_redeem(promo.pk, UserFactory(), bank.sale(), bank.now)
+
+
 def earned_by(bank):
     """Return a provider who is owed 100, due now."""
     bank.provider = make_provider(now=bank.now)
@@ -313,6 +341,26 @@ def test_control_a_promo_limit_without_guards(bank, unguarded, control_host, rep
     used = PromoRedemption.objects.filter(promo=promo).count()
     report.name += f": {used} uses of {LIMIT}"
     assert used > LIMIT
+
+
+@pytest.mark.control
+def test_control_a_use_looked_up_and_then_given_back(bank, rounds, control_host, report, monkeypatch):
+    def looked_up(invoice, *, now):
+        used = PromoRedemption.objects.filter(invoice=invoice, released_at=None).first()
+        if used is not None:
+            PromoCode.objects.filter(pk=used.promo_id, used_count__gt=0).update(used_count=F("used_count") - 1)
+            used.released_at = now
+            used.save()
+
+    monkeypatch.setattr(promos, "release", looked_up)
+    promo = promo_codes.create(code="BACK", provider=None, percent_bp=1)
+    PromoCode.objects.update(used_count=100)
+    with Crew(4, host=control_host) as crew:
+        for _ in range(rounds):
+            report.add(given_back_at_once(bank, crew, promo))
+    given_back = 100 + rounds - fresh(PromoCode, promo).used_count
+    report.name += f": {given_back} uses given back of {rounds}"
+    assert given_back > rounds
 
 
 @pytest.mark.control

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.urls import get_resolver
 from django.utils import timezone
 
 from accounts.models import User
@@ -33,7 +32,6 @@ class World:
         manager = UserFactory()
         branch = make_branch(make_provider(manager, now=now), now=now)
         people = [UserFactory() for _ in range(owners)]
-        get_resolver()._populate()  # a server has its URLs before its first request
         return cls(now, branch, manager, people, [PetFactory(owner=owner) for owner in people])
 
     def resource(self, kind: str) -> Resource:
