@@ -20,8 +20,8 @@ from django.db import connection
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
+from payments.domain import payouts
 from payments.models import AccountKind, EntryKind, Expense, Invoice, LedgerLine, PayoutFreeze, PayoutItem
-from payments.models.ledger import PROVIDER_SIDE
 from providers.models import Branch, Provider
 
 GROUPINGS = ("month", "quarter", "year")
@@ -122,8 +122,8 @@ class Frozen:
 
 @dataclass(frozen=True)
 class PayoutOutlook:
-    """``balance`` is what the platform owes in all, ``waiting`` is in no payout yet, ``next_at`` is when the next of it
-    is due, ``frozen`` is kept back."""
+    """``balance`` is what the platform owes for done work in all, ``waiting`` is in no payout yet, ``next_at`` is when
+    the next of it is due, ``frozen`` is kept back."""
 
     balance: int
     waiting: int
@@ -186,10 +186,6 @@ def receivables(provider: Provider, *, now: datetime) -> Receivables:
 def payouts_ahead(provider: Provider, *, now: datetime) -> PayoutOutlook:
     """Return what is still to be paid out to ``provider`` in its currency, and what is kept back. Three queries."""
     currency = provider.currency
-    lines = LedgerLine.objects.filter(
-        account__provider=provider, account__kind__in=PROVIDER_SIDE, account__currency=currency
-    )
-    balance = -int(lines.aggregate(sum=Sum("amount"))["sum"] or 0)
     freezes = list(
         PayoutFreeze.objects.active(now).filter(invoice__provider=provider).select_related("invoice").order_by("pk")
     )
@@ -209,7 +205,7 @@ def payouts_ahead(provider: Provider, *, now: datetime) -> PayoutOutlook:
         amount = 0 if one.invoice_id in seen else held[one.invoice_id]
         seen.add(one.invoice_id)
         kept.append(Frozen(one.invoice, one.reason, one.created_at, amount))
-    return PayoutOutlook(balance, waiting, next_at, kept)
+    return PayoutOutlook(payouts.balance(provider, currency), waiting, next_at, kept)
 
 
 def this_year(provider: Provider, now: datetime) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from accounts.audit import AuditAction
 from accounts.domain import audit
@@ -169,10 +169,15 @@ def unfreeze_for(dispute: Dispute, now: datetime) -> None:
 
 
 def balance(provider: Provider, currency: str) -> int:
-    """Return what the platform owes ``provider`` in all, due or not; negative when the provider owes the platform."""
+    """Return what the platform owes ``provider`` in all, due or not; negative when the provider owes the platform.
+
+    Cash that was taken ahead counts from when the work is done, together with what that earns.
+    """
+    is_earned = Q(entry__invoice__earned_at__isnull=False) | Q(entry__invoice__parent__earned_at__isnull=False)
     lines = LedgerLine.objects.filter(
-        account__provider=provider, account__kind__in=PROVIDER_SIDE, account__currency=currency
-    )
+        is_earned | Q(entry__kind=EntryKind.PAYOUT),
+        account__provider=provider, account__kind__in=PROVIDER_SIDE, account__currency=currency,
+    )  # fmt: skip
     return -int(lines.aggregate(sum=Sum("amount"))["sum"] or 0)
 
 

@@ -9,7 +9,7 @@ from django.db.models import Sum
 from accounts.models import User
 from payments.domain import expenses, finance, invoices, payouts, refunds
 from payments.domain.invoices import InvoiceTerms, Line
-from payments.models import LedgerLine, LineKind, PayoutAccount
+from payments.models import Invoice, InvoiceState, LedgerLine, LineKind, PayoutAccount, PayoutItem
 from petplace.errors import InvalidInput
 from providers.models import Provider
 from tests.factories import make_branch, make_provider
@@ -197,6 +197,38 @@ def test_payouts_ahead_are_less_after_a_payout(provider: Provider) -> None:
     ahead = finance.payouts_ahead(provider, now=DEC + dt.timedelta(days=3))
 
     assert (ahead.balance, ahead.waiting, ahead.next_at) == (0, 0, None)
+
+
+def test_cash_taken_ahead_is_no_debt_before_the_visit() -> None:
+    provider = make_business()
+    sale = make_sale(provider, state=InvoiceState.OPEN, prepay_amount=0)
+    invoices.record_cash(sale, amount=10_000, by=manager_of(provider), now=NOV)
+
+    before = [finance.payouts_ahead(provider, now=NOV).balance, payouts.balance(provider, "EUR")]
+    earn(sale)
+    after = [finance.payouts_ahead(provider, now=NOV).balance, payouts.balance(provider, "EUR")]
+
+    assert (before, after) == ([0, 0], [-1000, -1000])
+    assert finance.payouts_ahead(provider, now=NOV).waiting == -1000  # the fee, settled with the next visits
+
+
+def test_balance_is_what_the_items_of_earned_families_say(provider: Provider) -> None:
+    """Beside cash ahead of another visit: a tip, a refund, an extra charge in cash, and all of it after a payout."""
+    by = manager_of(provider)
+    coming = make_sale(provider, state=InvoiceState.OPEN, prepay_amount=0)
+    invoices.record_cash(coming, amount=10_000, by=by, now=DEC)
+    sale = Invoice.objects.get(provider=provider, kind="sale", earned_at__isnull=False)
+    extra = invoices.charge_extra(sale, description="Bath", amount=1200, by=by, now=DEC)
+    invoices.record_cash(extra, amount=1200, by=by, now=DEC)
+
+    owed = sum(PayoutItem.objects.filter(provider=provider).values_list("amount", flat=True))
+    before = payouts.balance(provider, "EUR")
+    PayoutAccount.objects.create(provider=provider, gateway="sandbox", ref="sbxacct_1", is_ready=True)
+    payout = payouts.collect_due(now=DEC + dt.timedelta(days=3))[0]
+
+    assert (before, payout.amount) == (owed, owed)
+    assert owed == 9000 + 500 - 2250 - extra.commission
+    assert payouts.balance(provider, "EUR") == 0
 
 
 def test_statement_asks_the_same_however_much_there_is(provider: Provider) -> None:
