@@ -33,6 +33,7 @@ class Stage(StrEnum):
     PAID = "paid"
     EXPIRED = "expired"
     REFUNDED = "refunded"
+    UNRETURNED = "unreturned"
     NOTHING = "nothing"
 
 
@@ -123,6 +124,8 @@ def _stage(
 ) -> Stage:
     if invoice.is_credit_note:
         return Stage.NOTHING
+    if invoice.is_void and invoice.paid_amount:  # what goes back by itself is not counted as paid any more
+        return Stage.UNRETURNED
     if invoice.is_void:
         return Stage.REFUNDED if refunded else Stage.EXPIRED
     if live is not None and (live.flagged or live.state == PaymentState.PROCESSING):

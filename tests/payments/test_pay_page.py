@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from payments.domain import calls, charges, invoices, subjects
+from payments.domain import calls, charges, invoices, refunds, subjects
 from payments.domain.invoices import InvoiceTerms, Line
-from payments.gateways import GatewayPaused, breaker, registry, sandbox
+from payments.gateways import GatewayPaused, GatewayRefused, breaker, registry, sandbox
 from payments.models import Invoice, InvoiceState, LineKind, Payment
 from payments.models.sandbox import SandboxCharge
 from payments.states import PaymentState
@@ -331,6 +331,34 @@ def test_page_of_a_refund_says_how_much_comes_back() -> None:
     stage, text = page_of(invoice)
 
     assert (stage, "€35.00 on its way back" in text) == ("refunded", True)
+
+
+def test_page_of_a_refund_that_failed_says_how_much_is_still_to_be_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    invoice = written()
+    pay(invoice)
+
+    def refuse(ref: str, **_: Any) -> None:
+        raise GatewayRefused("The card is closed.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry.get("sandbox").adapter, "refund", refuse)  # type: ignore[attr-defined]
+        invoices.keep_only(invoice, keep=0, reason="Cancelled", now=timezone.now())
+        calls.run_due(now=timezone.now())
+    stage, text = page_of(invoice)
+
+    assert (stage, "€35.00 could not be given back yet" in text) == ("unreturned", True)
+    assert "Our staff know and will write to you." in text
+    assert [wrong in text for wrong in ("Nothing was charged", "no longer kept", "on its way back")] == [False] * 3
+
+    def give_back(amount: int) -> tuple[str, str]:
+        refunds.request(invoice.payments.get(), amount=amount, by=None, reason="Again", now=timezone.now())
+        calls.run_due(now=timezone.now())
+        return page_of(invoice)
+
+    stage, text = give_back(1000)
+    assert (stage, "€25.00 could not be given back yet" in text) == ("unreturned", True)
+    assert "€10.00 is on its way back" in text
+    assert give_back(2500)[0] == "refunded"
 
 
 # --- Tips and extras ----------------------------------------------------------------------------
