@@ -1,5 +1,7 @@
 """Setting up where a provider's money is sent. All of this talks to a gateway: outside any transaction."""
 
+from collections.abc import Iterable
+
 from django.db import IntegrityError
 
 from accounts.models import User
@@ -20,12 +22,15 @@ def begin(
     """Open an account for ``provider`` at a gateway, once, and return it with the address to go on at.
 
     The key is made of the provider, so that ten clicks open one account. Raises InvalidInput for a gateway that is not
-    offered, and what the gateway raises; after GatewayUnavailable the same call goes on where it was.
+    offered or does not take the provider's currency, and what the gateway raises; after GatewayUnavailable the same
+    call goes on where it was.
     """
-    name = gateway or registry.default()
+    name = gateway or next((one.name for one in registry.offered(provider.currency)), registry.default())
     if name not in registry.names():
         raise InvalidInput("This service is not offered.", fields={"gateway": ["This service is not offered."]})
     at = registry.get(name)
+    if not at.supports(provider.currency):
+        raise InvalidInput(f"This service does not pay out {provider.currency}.", code="currency_not_supported")
     account = PayoutAccount.objects.filter(provider=provider, gateway=name).first()
     if account is None:
         branch = Branch.objects.filter(provider=provider).order_by("pk").first()
@@ -36,6 +41,11 @@ def begin(
         except IntegrityError:
             raise AccountTakenError from None
     return account, at.onboarding_url(account.ref, return_url=return_url, refresh_url=refresh_url)
+
+
+def is_set_up(provider: Provider, accounts: Iterable[PayoutAccount]) -> bool:
+    """Tell whether one of ``accounts`` is ready and can be sent the provider's currency."""
+    return any(one.is_ready and registry.takes(one.gateway, provider.currency) for one in accounts)
 
 
 def check(provider: Provider) -> list[PayoutAccount]:

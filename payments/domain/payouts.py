@@ -12,6 +12,7 @@ from accounts.audit import AuditAction
 from accounts.domain import audit
 from accounts.models import User
 from payments.domain import alerts, ledger
+from payments.gateways import registry
 from payments.gateways.base import Transfer
 from payments.models import (
     AccountKind,
@@ -47,8 +48,8 @@ APPROVALS = 2  # of a large payout, by different people
 def collect_due(*, now: datetime, limit: int = 500) -> list[Payout]:
     """Make a payout, and the call for it, for every provider and currency with a positive sum of due items.
 
-    A provider whose account at the gateway is not ready waits. Each provider is a transaction of its own; safe to run
-    twice and many at once.
+    Money waits while no account of the provider is ready that takes its currency; of several the newest gets it. Each
+    provider is a transaction of its own; safe to run twice and many at once.
     """
     waiting = PayoutItem.objects.due(now).filter(provider__payout_accounts__is_ready=True)
     made: list[Payout] = []
@@ -187,17 +188,16 @@ def _collect(provider_id: int, *, now: datetime) -> list[Payout]:
     accounts = PayoutAccount.objects.filter(provider_id=provider_id).order_by("pk")
     if not settings.DISABLE_PAYMENT_LOCKS:
         accounts = accounts.select_for_update(no_key=True)
-    account = next((one for one in reversed(accounts) if one.is_ready), None)
-    if account is None:
-        return []
+    ready = [one for one in reversed(accounts) if one.is_ready]
     by_currency: dict[str, list[PayoutItem]] = defaultdict(list)
     for item in PayoutItem.objects.due(now).filter(provider_id=provider_id).order_by("pk"):
         by_currency[item.currency].append(item)
-    return [
-        _pay(account, currency, items, now)
-        for currency, items in sorted(by_currency.items())
-        if sum(item.amount for item in items) > 0
-    ]
+    made = []
+    for currency, items in sorted(by_currency.items()):
+        account = next((one for one in ready if registry.takes(one.gateway, currency)), None)
+        if account is not None and sum(item.amount for item in items) > 0:
+            made.append(_pay(account, currency, items, now))
+    return made
 
 
 def _pay(account: PayoutAccount, currency: str, items: list[PayoutItem], now: datetime) -> Payout:

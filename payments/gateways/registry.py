@@ -69,6 +69,11 @@ def is_known(name: str) -> bool:
     )
 
 
+def takes(name: str, currency: str) -> bool:
+    """Tell whether the gateway of that name can be called and takes ``currency``."""
+    return is_known(name) and get(name).supports(currency)
+
+
 def get(name: str) -> PaymentGateway:
     """Return the gateway of that name, guarded. Raises GatewayRefused for one without settings."""
     if not is_known(name):

@@ -26,8 +26,9 @@ def payouts(request: TeamRequest, provider: Provider) -> HttpResponse:
         "ahead": finance.payouts_ahead(provider, now=timezone.now()),
         "page_obj": Paginator(found, 20).get_page(request.GET.get("page")),
         "accounts": accounts,
-        "is_ready": any(account.is_ready for account in accounts),
-        "ways": [registry.get(name) for name in registry.names()],
+        "takers": [one.gateway for one in accounts if registry.takes(one.gateway, provider.currency)],
+        "is_ready": onboarding.is_set_up(provider, accounts),
+        "ways": registry.offered(provider.currency),
     }
     return render(request, "payments/payouts.html", context)
 
@@ -57,7 +58,7 @@ def back(request: TeamRequest, provider: Provider) -> HttpResponse:
     except GatewayError as error:
         messages.warning(request, error.message)
         return redirect("provider:payouts", provider.slug)
-    if any(account.is_ready for account in accounts):
+    if onboarding.is_set_up(provider, accounts):
         messages.success(request, "Payouts are set up.")
     else:
         messages.warning(request, "Something is still missing there. Please go on with the set-up.")

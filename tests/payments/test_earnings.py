@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from accounts.models import AuditEntry
 from payments.domain import calls, earnings, invoices, ledger, payouts, promo_codes, promos, refunds
 from payments.domain.invoices import InvoiceTerms
+from payments.gateways import registry
 from payments.gateways.base import Transfer
 from payments.models import (
     GatewayCall,
@@ -25,7 +26,7 @@ from petplace.errors import DomainError, InvalidInput, InvalidTransition, NotAll
 from petplace.money import allocate, half_up
 from providers.models import Membership
 from tests.factories import StaffFactory, UserFactory, make_branch, make_support
-from tests.payments.fake import NAME, installed
+from tests.payments.fake import NAME, FakeGateway, installed
 from tests.payments.money import DAY, NOW, balances, broken, hear, paid, sale
 
 pytestmark = pytest.mark.django_db
@@ -285,6 +286,50 @@ def test_an_account_that_is_not_ready_waits(due, account):
     PayoutAccount.objects.update(is_ready=False)
 
     assert payouts.collect_due(now=NOW + 2 * DAY) == []
+
+
+@pytest.fixture
+def narrow(fake, account):
+    """A second gateway, that takes dollars alone; the provider's newest account is there."""
+    one = FakeGateway(name="narrow")
+    with pytest.MonkeyPatch.context() as patch:  # undone before ``fake`` is
+        patch.setattr(one, "supports", lambda currency: currency == "USD")
+        patch.setattr(registry, "names", lambda: [NAME, "narrow"])
+        patch.setattr(registry, "get", {NAME: fake, "narrow": one}.__getitem__)
+        yield PayoutAccount.objects.create(provider=account.provider, gateway="narrow", ref="acct_2", is_ready=True)
+
+
+def test_a_payout_goes_to_the_newest_account_that_takes_its_currency(fake, due, account, narrow, payer):
+    dollars = sale(due.provider, payer, 5000, currency="USD")
+    paid(fake, dollars)
+    earned(dollars)
+
+    made = payouts.collect_due(now=NOW + 2 * DAY)
+
+    assert [(one.currency, one.account, one.gateway) for one in made] == [
+        ("EUR", account, NAME), ("USD", narrow, "narrow"),
+    ]  # fmt: skip
+    assert broken() == []
+
+
+def test_a_payout_waits_for_an_account_that_takes_its_currency(due, account, narrow):
+    PayoutAccount.objects.filter(pk=account.pk).update(is_ready=False)
+    assert payouts.collect_due(now=NOW + 2 * DAY) == []
+
+    PayoutAccount.objects.filter(pk=account.pk).update(is_ready=True)
+
+    assert payouts.collect_due(now=NOW + 2 * DAY)[0].account == account
+
+
+def test_an_account_of_a_gateway_that_is_gone_is_passed_over(due, account, caplog):
+    PayoutAccount.objects.create(provider=due.provider, gateway="gone", ref="acct_2", is_ready=True)
+
+    assert payouts.collect_due(now=NOW + 2 * DAY)[0].account == account
+
+    PayoutAccount.objects.filter(pk=account.pk).update(is_ready=False)
+    PayoutItem.objects.update(payout=None)
+    assert payouts.collect_due(now=NOW + 3 * DAY) == []
+    assert "could not be made" not in caplog.text
 
 
 def test_a_complaint_keeps_it_back(due):

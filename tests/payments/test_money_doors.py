@@ -429,6 +429,39 @@ def test_payouts_cannot_be_set_up_elsewhere_or_while_paused(provider: Provider) 
     assert not PayoutAccount.objects.exists()
 
 
+def test_payouts_are_set_up_only_where_the_currency_is_taken(settings: Any) -> None:
+    settings.PAYMENT_GATEWAYS = ["paypal", "sandbox"]
+    settings.PAYPAL_CLIENT_ID = settings.PAYPAL_CLIENT_SECRET = "x"
+    provider = make_business(currency="KZT")
+    client = web(manager_of(provider))
+
+    text = client.get(page(provider, "payouts")).content.decode()
+    refused = client.post(page(provider, "payouts_set_up"), {"gateway": "paypal"}, follow=True).content.decode()
+    begun = PayoutAccount.objects.exists()
+    client.post(page(provider, "payouts_set_up"))
+    settings.PAYMENT_GATEWAYS = ["paypal"]
+    nowhere = client.get(page(provider, "payouts")).content.decode()
+
+    assert ['value="sandbox"' in text, 'value="paypal"' in text] == [True, False]
+    assert ("This service does not pay out KZT." in refused, begun) == (True, False)
+    assert PayoutAccount.objects.get().gateway == "sandbox"  # the first that takes it, when none is named
+    assert "No service here pays out KZT." in nowhere
+
+
+@pytest.mark.parametrize("gateway", ["paypal", "gone"])
+def test_account_that_cannot_be_sent_the_currency_is_not_ready(settings: Any, gateway: str) -> None:
+    settings.PAYPAL_CLIENT_ID = settings.PAYPAL_CLIENT_SECRET = "x"
+    provider = make_business(currency="KZT")
+    PayoutAccount.objects.create(provider=provider, gateway=gateway, ref="a@example.test", is_ready=True)
+    client = web(manager_of(provider))
+
+    text = client.get(page(provider, "payouts")).content.decode()
+    back = client.get(page(provider, "payouts_back"), follow=True).content.decode()
+
+    assert ("Not for KZT" in text, "Change the details" in text) == (True, False)
+    assert ("Payouts are set up." in back, "Something is still missing there." in back) == (False, True)
+
+
 def test_payouts_page_shows_balance_states_failures_and_what_is_frozen(provider: Provider) -> None:
     account = PayoutAccount.objects.create(provider=provider, gateway="sandbox", ref="sbxacct_x", is_ready=True)
     sale = make_sale(provider)

@@ -275,6 +275,14 @@ def test_offered_are_those_that_take_the_currency(gateways: Any) -> None:
     assert registry.default() == "paypal"
 
 
+def test_gateway_takes_a_currency_only_while_it_is_set_up(gateways: Any) -> None:
+    gateways.PAYMENT_GATEWAYS = ["paypal", "stripe"]
+
+    takes = [registry.takes(*one) for one in (("stripe", "KZT"), ("paypal", "KZT"), ("paypal", "EUR"), ("gone", "EUR"))]
+
+    assert takes == [True, False, True, False]
+
+
 @pytest.mark.django_db
 def test_gateway_that_is_no_longer_offered_still_refunds(stripe_world: StripeWorld, gateways: Any) -> None:
     charge = stripe_world.captured()
