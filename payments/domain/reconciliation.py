@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q
@@ -31,7 +32,7 @@ from petplace.errors import InvalidTransition
 
 logger = logging.getLogger(__name__)
 
-LOOK_BACK = timedelta(days=1)  # the first time, and how far clocks and late postings may be apart
+LOOK_BACK = timedelta(days=1)  # the first time; how late either side may list; how far clocks may be apart
 SETTLING = timedelta(hours=1)  # what we posted in the last hour need not be in the gateway's list yet
 SEARCH = 200  # payments that one run asks about at most, to find whose an unknown refund is
 KINDS: dict[str, str] = {
@@ -66,18 +67,21 @@ def run_daily(*, now: datetime) -> list[ReconciliationRun]:
 
 
 def run(gateway: str, *, now: datetime, since: datetime | None = None) -> ReconciliationRun:
-    """Compare ``[since, now)``, outside any transaction. What the gateway does not answer is tried the next time."""
+    """Compare ``[since, now)``, outside any transaction. What the gateway does not answer is tried the next time.
+
+    The day before is compared again: what was too young for the last run, and what was listed only after it.
+    """
     since = since or _last_end(gateway) or now - LOOK_BACK
     row = ReconciliationRun.objects.create(gateway=gateway, since=min(since, now - SETTLING), until=now)
     try:
-        movements = list(registry.get(gateway).movements(since=row.since - LOOK_BACK, until=now))
+        movements = list(registry.get(gateway).movements(since=row.since - 2 * LOOK_BACK, until=now))
     except GatewayError as error:
         row.error = f"{type(error).__name__}: {error}"[:1000]
         row.save(update_fields=["error"])
         return row
     row.healed_count = _fetch_missing(gateway, movements, now)
     _post_fees(gateway, movements, now)
-    found = _differences(row, movements)
+    found = _not_closed(gateway, _differences(row, movements))
     _record(row, found, now)
     row.movement_count, row.difference_count, row.finished_at = len(movements), len(found), now
     row.save(update_fields=["healed_count", "movement_count", "difference_count", "finished_at"])
@@ -190,11 +194,12 @@ def _post_fees(gateway: str, movements: Iterable[Movement], now: datetime) -> No
 
 
 def _differences(row: ReconciliationRun, movements: list[Movement]) -> list[ReconciliationDifference]:
+    since = row.since - LOOK_BACK
     theirs = _theirs(row.gateway, movements)
     ours = _ours(row.gateway, refs={item.ref for item in theirs})
-    recent = _ours(row.gateway, since=row.since, until=row.until - SETTLING)
+    recent = _ours(row.gateway, since=since, until=row.until - SETTLING)
     found = []
-    in_window = _theirs(row.gateway, [one for one in movements if one.at >= row.since])
+    in_window = _theirs(row.gateway, [one for one in movements if one.at >= since])
     for item in sorted({*in_window, *recent}):
         here, there = ours.get(item) or recent.get(item), theirs.get(item)
         if here is None:
@@ -238,18 +243,28 @@ def _confirmed(gateway: str, item: Item, here: Amount) -> bool:
     return any(one.ref == item.ref for one in charge.disputes)
 
 
+def _not_closed(gateway: str, found: list[ReconciliationDifference]) -> list[ReconciliationDifference]:
+    """Leave out what was closed already with the same amounts. With other amounts it is another difference."""
+    facts = ("kind", "object_kind", "ref", "currency", "ours", "theirs")
+    closed = ReconciliationDifference.objects.filter(run__gateway=gateway, ref__in={one.ref for one in found})
+    known = set(closed.exclude(resolved_at=None).values_list(*facts))
+    return [one for one in found if attrgetter(*facts)(one) not in known]
+
+
+def _about(difference: ReconciliationDifference) -> tuple[str, Item]:
+    amount = difference.theirs if difference.ours is None else difference.ours
+    return difference.kind, Item(difference.object_kind, (amount or 0) > 0, difference.ref)
+
+
 def _record(row: ReconciliationRun, found: list[ReconciliationDifference], now: datetime) -> None:
     """Write what is new; what an earlier run has found is not told twice. What is gone closes itself."""
     waiting = ReconciliationDifference.objects.filter(run__gateway=row.gateway, resolved_at=None)
-    known = {(one.kind, one.object_kind, one.ref): one for one in waiting}
-    new = [one for one in found if (one.kind, one.object_kind, one.ref) not in known]
+    known = {_about(one): one for one in waiting}
+    new = [one for one in found if _about(one) not in known]
     ReconciliationDifference.objects.bulk_create(new)
-    healed = _ours(row.gateway, refs={ref for _, _, ref in known})
-    for (kind, object_kind, ref), difference in known.items():
-        if kind == DifferenceKind.MISSING_HERE and any(
-            item.kind == object_kind and item.ref == ref and amount.amount == difference.theirs
-            for item, amount in healed.items()
-        ):
+    healed = _ours(row.gateway, refs={item.ref for _, item in known})
+    for (kind, item), difference in known.items():
+        if kind == DifferenceKind.MISSING_HERE and item in healed and healed[item].amount == difference.theirs:
             resolve(difference, note="Found in the meantime.", now=now)
     if new:
         alerts.staff(

@@ -94,6 +94,62 @@ def test_what_the_gateway_lists_on_another_day_is_confirmed_by_asking(fake, paym
     assert run().difference_count == 0
 
 
+def test_what_was_too_young_for_one_run_is_compared_in_the_next(fake, payment):
+    fake.moves.clear()
+    fake.charges.clear()
+
+    assert run(NOW + dt.timedelta(minutes=30)).difference_count == 0
+    run(NOW + dt.timedelta(minutes=30) + DAY)
+
+    assert left() == [("missing_there", "charge", 10_000, None)]
+
+
+def test_what_the_gateway_lists_after_one_run_is_compared_in_the_next_and_told_once(fake, payment):
+    staff = StaffFactory()
+    run(NOW + dt.timedelta(minutes=40))
+    fake.moves.append(Movement("charge", "mv_x", 4200, "EUR", NOW, "ch_stranger"))
+
+    run(LATER)
+    run(LATER + DAY / 2)
+
+    assert left() == [("missing_here", "charge", None, 4200)]
+    assert staff.notifications.filter(kind="reconciliation").count() == 1
+
+
+@pytest.mark.parametrize("since", [None, NOW - DAY])
+def test_what_staff_has_closed_is_not_opened_again(fake, payment, since):
+    staff = StaffFactory()
+    fake.moves.append(Movement("refund", "mv_x", -4200, "EUR", NOW, "re_stranger"))
+    run()
+    reconciliation.resolve(ReconciliationDifference.objects.get(), note="A test of ours", now=LATER)
+
+    row = reconciliation.run(NAME, since=since, now=LATER + DAY / 2)
+
+    assert (row.difference_count, left(), ReconciliationDifference.objects.count()) == (0, [], 1)
+    assert staff.notifications.filter(kind="reconciliation").count() == 1
+
+
+def test_what_comes_after_a_closed_difference_is_another(fake, payment):
+    fake.moves.append(Movement("refund", "mv_x", -4200, "EUR", NOW, "re_stranger"))
+    run()
+    reconciliation.resolve(ReconciliationDifference.objects.get(), note="A test of ours", now=LATER)
+    fake.moves.append(Movement("refund", "mv_y", 4200, "EUR", LATER, "re_stranger"))
+
+    run(LATER + DAY / 2)
+
+    assert left() == [("missing_here", "refund", None, 4200)]
+
+
+def test_a_return_is_told_beside_its_open_refund(fake, payment):
+    fake.moves.append(Movement("refund", "mv_x", -4200, "EUR", NOW, "re_stranger"))
+    run()
+    fake.moves.append(Movement("refund", "mv_y", 4200, "EUR", LATER, "re_stranger"))
+
+    run(LATER + DAY / 2)
+
+    assert sorted(left()) == [("missing_here", "refund", None, -4200), ("missing_here", "refund", None, 4200)]
+
+
 def test_another_amount_is_shown(fake, payment):
     fake.moves = [Movement("charge", "mv_1", 9900, "EUR", NOW, payment.ref)]
 
