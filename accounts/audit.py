@@ -25,6 +25,8 @@ class AuditAction(models.TextChoices):
     PAYOUT_APPROVE = "payout_approve", "Large payout approved"
     PAYOUT_HOLD = "payout_hold", "Payout kept back"
     PAYOUT_RELEASE = "payout_release", "Payout let go"
+    DISPUTE_ANSWER = "dispute_answer", "Dispute answered"
+    CALL_RETRY = "call_retry", "Gateway call made again"
     PROMO_CHANGE = "promo_change", "Promo code changed"
     COMMISSION_CHANGE = "commission_change", "Commission changed"
     RESOLVE_COMPLAINT = "resolve_complaint", "Complaint decided"

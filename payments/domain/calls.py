@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
+from accounts.audit import AuditAction
+from accounts.domain import audit
 from accounts.models import User
 from payments.domain import alerts, charges, payouts, refunds
 from payments.gateways import registry
@@ -62,8 +64,11 @@ def send_again(call: GatewayCall, *, by: User, now: datetime) -> GatewayCall:
         raise InvalidTransition("This call was made already.")
     if call.is_failed and call.kind in (CallKind.REFUND, CallKind.TRANSFER):
         raise InvalidTransition("This was refused for good. Please start it anew.")
+    before = {"state": call.state, "attempts": call.attempts}
     call.state, call.due_at, call.leased_until = CallState.WAITING, now, None
     call.save(update_fields=["state", "due_at", "leased_until"])
+    after = {"state": call.state, "kind": call.kind}
+    audit.record(AuditAction.CALL_RETRY, by=by, target=call, before=before, after=after, now=now)
     return call
 
 

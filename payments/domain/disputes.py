@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from accounts.audit import AuditAction
+from accounts.domain import audit
 from accounts.models import User
 from payments.domain import alerts, families, ledger, payouts, subjects
 from payments.gateways.base import DisputeSeen
@@ -51,6 +53,7 @@ def submit(dispute: Dispute, *, by: User | None, now: datetime, words: str = "")
     if dispute.state not in (DisputeState.INQUIRY, DisputeState.OPEN):
         raise InvalidTransition("This dispute was answered or decided already.")
     sale = Invoice.objects.get(pk=dispute.payment.invoice.root_id)
+    before = {"state": dispute.state}
     dispute.evidence = collect(dispute.payment, sale) | ({"words": words[:EVIDENCE_LENGTH]} if words else {})
     dispute.submitted_at = now
     if dispute.state == DisputeState.OPEN:
@@ -62,6 +65,8 @@ def submit(dispute: Dispute, *, by: User | None, now: datetime, words: str = "")
             "gateway": dispute.payment.gateway, "kind": CallKind.EVIDENCE, "dispute": dispute, "due_at": now,
         },
     )  # fmt: skip
+    after = {"state": dispute.state, "amount": dispute.amount, "currency": dispute.payment.currency}
+    audit.record(AuditAction.DISPUTE_ANSWER, by=by, target=dispute, before=before, after=after, now=now)
     return dispute
 
 

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from accounts.models import AuditEntry
 from payments.domain import calls, payouts, refunds
 from payments.models import (
     Dispute,
@@ -62,6 +63,10 @@ def act(client, model, row, action, **fields):
     data = {"action": action, "_selected_action": [row.pk], **fields}
     response = client.post(url, data, follow=True)
     return [str(message) for message in response.context["messages"]]
+
+
+def written(action):
+    return [(entry.actor, entry.target_uid) for entry in AuditEntry.objects.filter(action=action)]
 
 
 @pytest.mark.parametrize("model", PAGES)
@@ -124,6 +129,7 @@ def test_a_dispute_is_answered(client, staff, fake, payment):
     assert "is answered" in said[0]
     assert Dispute.objects.get().evidence["words"] == "We were there."
     assert GatewayCall.objects.get(kind="evidence").state == "waiting"
+    assert written("dispute_answer") == [(staff, str(Dispute.objects.get().uid))]
 
 
 def test_a_call_is_made_at_once(client, staff, fake, payment):
@@ -137,6 +143,7 @@ def test_a_call_is_made_at_once(client, staff, fake, payment):
     assert GatewayCall.objects.get().due_at != before
     GatewayCall.objects.update(state="done")
     assert "made already" in act(client, "gatewaycall", GatewayCall.objects.get(), "send_again")[0]
+    assert written("call_retry") == [(staff, str(GatewayCall.objects.get().uid))]
 
 
 def test_a_failed_payout_is_sent_again(client, staff, world):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.models import AuditEntry
 from payments.domain import calls, charges, disputes, invoices, refunds, returning, subjects
 from payments.domain.invoices import Line
 from payments.gateways.base import GatewayPaused, RefundSeen
@@ -339,7 +340,8 @@ def test_the_bank_takes_more_than_is_left(fake, payment):
 def test_evidence_is_sent_once(fake, payment):
     fake.open_dispute(payment.ref)
     hear(fake)
-    dispute = disputes.submit(Dispute.objects.get(), by=None, words="We walked the dog.", now=NOW)
+    staff = StaffFactory()
+    dispute = disputes.submit(Dispute.objects.get(), by=staff, words="We walked the dog.", now=NOW)
 
     hear(fake)
 
@@ -347,7 +349,11 @@ def test_evidence_is_sent_once(fake, payment):
     assert (dispute.state, dispute.submitted_at) == ("submitted", NOW)
     assert fake.keys[f"evidence:{dispute.uid}"]["words"] == "We walked the dog."
     with pytest.raises(InvalidTransition):
-        disputes.submit(dispute, by=None, now=NOW)
+        disputes.submit(dispute, by=staff, now=NOW)
+    entry = AuditEntry.objects.get(action="dispute_answer")
+    assert (entry.actor, entry.target_uid, entry.at, entry.reason) == (staff, str(dispute.uid), NOW, "")
+    assert entry.before == {"state": "open"}
+    assert entry.after == {"state": "submitted", "amount": 10_000, "currency": "EUR"}
 
 
 # --- Calls --------------------------------------------------------------------------------------
@@ -372,6 +378,10 @@ def test_a_call_waits_longer_each_time_and_then_says_so(fake, payment):
     assert calls.run_due(now=NOW).done == 1
     with pytest.raises(InvalidTransition):
         calls.send_again(call, by=staff, now=NOW)
+    entry = AuditEntry.objects.get(action="call_retry")
+    assert (entry.actor, entry.target_uid, entry.at) == (staff, str(call.uid), NOW)
+    assert entry.before == {"state": "waiting", "attempts": calls.LOUD_AFTER}
+    assert entry.after == {"state": "waiting", "kind": "refund"}
 
 
 def test_a_call_in_other_hands_is_left(fake, payment):
@@ -448,6 +458,7 @@ def test_a_refund_that_was_given_up_is_not_made(fake, payment):
     GatewayCall.objects.update(state="failed")
     with pytest.raises(InvalidTransition):
         calls.send_again(GatewayCall.objects.get(), by=StaffFactory(), now=NOW)
+    assert not AuditEntry.objects.filter(action="call_retry").exists()
 
 
 def test_a_pause_of_the_breaker_is_short(fake, payment, monkeypatch):
