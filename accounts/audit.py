@@ -27,6 +27,7 @@ class AuditAction(models.TextChoices):
     PAYOUT_RELEASE = "payout_release", "Payout let go"
     DISPUTE_ANSWER = "dispute_answer", "Dispute answered"
     CALL_RETRY = "call_retry", "Gateway call made again"
+    RESOLVE_DIFFERENCE = "resolve_difference", "Difference closed"
     PROMO_CHANGE = "promo_change", "Promo code changed"
     COMMISSION_CHANGE = "commission_change", "Commission changed"
     RESOLVE_COMPLAINT = "resolve_complaint", "Complaint decided"

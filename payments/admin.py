@@ -318,8 +318,8 @@ class ReconciliationDifferenceAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.action(description="Close (say what you found)", permissions=[Right.PAYOUTS])
     def resolve(self, request: HttpRequest, queryset: QuerySet[ReconciliationDifference]) -> None:
-        now, words = timezone.now(), request.POST.get("words", "")
-        each(self, request, queryset, lambda row: reconciliation.resolve(row, note=words, now=now), "is closed.")
+        by, now, words = staff_of(request), timezone.now(), request.POST.get("words", "")
+        each(self, request, queryset, lambda row: reconciliation.resolve(row, by=by, note=words, now=now), "is closed.")
 
 
 @admin.register(CommissionRule)

@@ -14,6 +14,9 @@ from operator import attrgetter
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 
+from accounts.audit import AuditAction
+from accounts.domain import audit
+from accounts.models import User
 from payments.domain import alerts, charges, ledger
 from payments.domain.events import payment_of_ref
 from payments.gateways import registry
@@ -28,7 +31,8 @@ from payments.models import (
     ReconciliationRun,
 )
 from payments.states import PaymentState
-from petplace.errors import InvalidTransition
+from petplace.db import retried
+from petplace.errors import InvalidInput, InvalidTransition
 
 logger = logging.getLogger(__name__)
 
@@ -97,12 +101,19 @@ def _last_end(gateway: str) -> datetime | None:
     return runs.order_by("pk").values_list("since", flat=True).first()
 
 
-def resolve(difference: ReconciliationDifference, *, note: str, now: datetime) -> ReconciliationDifference:
-    """Close a difference that a person has looked into."""
+@retried
+def resolve(difference: ReconciliationDifference, *, by: User, note: str, now: datetime) -> ReconciliationDifference:
+    """Close a difference that a person has looked into. Raises InvalidInput without a note, and InvalidTransition."""
+    note = note.strip()[:300]
+    if not note:
+        raise InvalidInput("Say what you found.", fields={"note": ["Say what you found."]})
+    difference = ReconciliationDifference.objects.select_for_update(no_key=True).get(pk=difference.pk)
     if difference.resolved_at is not None:
         raise InvalidTransition("This difference was closed already.")
-    difference.resolved_at, difference.note = now, note[:300]
+    difference.resolved_at, difference.note = now, note
     difference.save(update_fields=["resolved_at", "note"])
+    after = {"kind": difference.kind, "ours": difference.ours, "theirs": difference.theirs}
+    audit.record(AuditAction.RESOLVE_DIFFERENCE, by=by, target=difference, after=after, reason=note, now=now)
     return difference
 
 
@@ -265,7 +276,7 @@ def _record(row: ReconciliationRun, found: list[ReconciliationDifference], now: 
     healed = _ours(row.gateway, refs={item.ref for _, item in known})
     for (kind, item), difference in known.items():
         if kind == DifferenceKind.MISSING_HERE and item in healed and healed[item].amount == difference.theirs:
-            resolve(difference, note="Found in the meantime.", now=now)
+            waiting.filter(pk=difference.pk).update(resolved_at=now, note="Found in the meantime.")
     if new:
         alerts.staff(
             "reconciliation", key=f"reconciliation:{row.uid}", title="The ledger and the gateway differ",

@@ -171,9 +171,13 @@ def test_a_large_payout_is_approved(client, staff, world):
 
 def test_a_difference_is_closed_with_a_word(client, staff, world):
     difference = ReconciliationDifference.objects.get()
+    assert "Say what you found." in act(client, "reconciliationdifference", difference, "resolve", words=" ")[0]
+    assert (ReconciliationDifference.objects.get().resolved_at, written("resolve_difference")) == (None, [])
+
     act(client, "reconciliationdifference", difference, "resolve", words="A chargeback fee")
 
     difference.refresh_from_db()
     assert (difference.note, difference.resolved_at is None) == ("A chargeback fee", False)
-    assert "closed already" in act(client, "reconciliationdifference", difference, "resolve")[0]
+    assert "closed already" in act(client, "reconciliationdifference", difference, "resolve", words="Again")[0]
+    assert written("resolve_difference") == [(staff, str(difference.uid))]
     assert Invoice.objects.filter(kind="sale").count() == Payment.objects.count() == 1

@@ -4,11 +4,12 @@ import datetime as dt
 
 import pytest
 
+from accounts.models import AuditEntry
 from payments import tasks
 from payments.domain import calls, charges, invoices, reconciliation, refunds
 from payments.gateways.base import Movement
 from payments.models import LedgerEntry, Payment, ReconciliationDifference, ReconciliationRun, Refund
-from petplace.errors import InvalidTransition
+from petplace.errors import InvalidInput, InvalidTransition
 from tests.factories import StaffFactory
 from tests.payments.fake import NAME
 from tests.payments.money import DAY, NOW, balances, broken, clearing, hear, paid, sale
@@ -30,6 +31,10 @@ def left():
     return list(
         ReconciliationDifference.objects.filter(resolved_at=None).values_list("kind", "object_kind", "ours", "theirs")
     )
+
+
+def close(difference, by, note="A test of ours"):
+    return reconciliation.resolve(difference, by=by, note=note, now=LATER)
 
 
 def test_books_that_agree_have_no_difference(fake, payment):
@@ -73,10 +78,25 @@ def test_what_is_not_ours_is_shown_once_and_told_to_staff(fake, payment):
 
     assert (first.difference_count, second.difference_count, left()) == (1, 1, [("missing_here", "charge", None, 4200)])
     assert staff.notifications.filter(kind="reconciliation").count() == 1
-    difference = reconciliation.resolve(ReconciliationDifference.objects.get(), note="A test of ours", now=LATER)
+    difference = close(ReconciliationDifference.objects.get(), by=staff)
     assert (difference.note, left()) == ("A test of ours", [])
     with pytest.raises(InvalidTransition):
-        reconciliation.resolve(difference, note="Again", now=LATER)
+        close(difference, by=staff)
+    entry = AuditEntry.objects.get(action="resolve_difference")
+    assert (entry.actor, entry.target_uid, entry.reason) == (staff, str(difference.uid), "A test of ours")
+    assert entry.after == {"kind": "missing_here", "ours": None, "theirs": 4200}
+
+
+@pytest.mark.parametrize("note", ["", "  \n"])
+def test_a_difference_is_not_closed_without_a_word(fake, payment, note):
+    fake.moves.append(Movement("charge", "mv_x", 4200, "EUR", NOW, "ch_stranger"))
+    run()
+
+    with pytest.raises(InvalidInput) as caught:
+        close(ReconciliationDifference.objects.get(), by=StaffFactory(), note=note)
+
+    assert (caught.value.fields, len(left())) == ({"note": ["Say what you found."]}, 1)
+    assert not AuditEntry.objects.filter(action="resolve_difference").exists()
 
 
 def test_what_the_gateway_does_not_know_is_shown(fake, payment):
@@ -121,7 +141,7 @@ def test_what_staff_has_closed_is_not_opened_again(fake, payment, since):
     staff = StaffFactory()
     fake.moves.append(Movement("refund", "mv_x", -4200, "EUR", NOW, "re_stranger"))
     run()
-    reconciliation.resolve(ReconciliationDifference.objects.get(), note="A test of ours", now=LATER)
+    close(ReconciliationDifference.objects.get(), by=staff)
 
     row = reconciliation.run(NAME, since=since, now=LATER + DAY / 2)
 
@@ -132,7 +152,7 @@ def test_what_staff_has_closed_is_not_opened_again(fake, payment, since):
 def test_what_comes_after_a_closed_difference_is_another(fake, payment):
     fake.moves.append(Movement("refund", "mv_x", -4200, "EUR", NOW, "re_stranger"))
     run()
-    reconciliation.resolve(ReconciliationDifference.objects.get(), note="A test of ours", now=LATER)
+    close(ReconciliationDifference.objects.get(), by=StaffFactory())
     fake.moves.append(Movement("refund", "mv_y", 4200, "EUR", LATER, "re_stranger"))
 
     run(LATER + DAY / 2)
@@ -170,6 +190,8 @@ def test_a_difference_closes_itself_when_it_is_gone(fake, provider, payer):
     run(LATER + DAY / 2)
 
     assert left() == []
+    assert ReconciliationDifference.objects.get().note == "Found in the meantime."
+    assert not AuditEntry.objects.filter(action="resolve_difference").exists()
 
 
 def test_fees_are_posted_from_the_list_once(fake, payment):
