@@ -153,19 +153,28 @@ def _late(invoice: Invoice) -> Cause:
 
 
 def _give_back(invoice: Invoice, cause: Cause, now: datetime) -> int:
-    """Refund what is too much, the newest payment first. What a dispute or a failed refund blocks is left to staff."""
-    left = invoice.overpaid
-    for payment in invoice.payments.filter(state=PaymentState.CAPTURED).order_by("-captured_at", "-pk"):
-        payment = families.lock_payment(payment)
-        if returning.is_blocked(payment) or payment.refunds.filter(state=RefundState.FAILED).exists():
-            continue
-        amount = min(left, returning.possible(payment))
+    """Refund what is too much, the newest payment first.
+
+    What a dispute or a failed refund blocks is left to staff: it is not handed back in cash instead, for the cash is in
+    the provider's drawer, and nobody has handed it over.
+    """
+    captured = invoice.payments.filter(state=PaymentState.CAPTURED).order_by("-captured_at", "-pk")
+    payments = [families.lock_payment(payment) for payment in captured]
+    blocked = [payment for payment in payments if _is_left_to_staff(payment)]
+    left, held = invoice.overpaid, sum(returning.possible(payment) for payment in blocked)
+    for payment in payments:
+        room = left - held if payment.is_cash else left
+        amount = min(room, 0 if payment in blocked else returning.possible(payment))
         if amount > 0:
             returning.ask(
                 payment, invoice, amount=amount, origin=cause.origin, reason=cause.reason, by=cause.by, now=now
             )
             left -= amount
     return invoice.overpaid - left
+
+
+def _is_left_to_staff(payment: Payment) -> bool:
+    return returning.is_blocked(payment) or payment.refunds.filter(state=RefundState.FAILED).exists()
 
 
 def _follow(invoice: Invoice, *, is_earned: bool, captured: int, now: datetime) -> None:

@@ -142,6 +142,29 @@ def test_a_refund_that_the_gateway_refuses_is_reversed_and_told(fake, payment):
     assert (invoice.claim, invoice.paid_amount, invoice.overpaid) == (4000, 5000, 1000)
 
 
+@pytest.mark.parametrize("is_disputed", [False, True])
+def test_what_a_card_does_not_take_back_is_not_booked_as_handed_back_in_cash(fake, provider, payer, is_disputed):
+    deposit = paid(fake, sale(provider, payer, prepay=2000))
+    invoice = invoices.settle(Invoice.objects.get(), now=NOW)
+    if is_disputed:
+        fake.open_dispute(deposit.ref)
+        hear(fake)
+        invoices.keep_only(invoice, keep=8000, reason="A complaint", now=NOW)
+    else:
+        fake.fail_refund(given_back(fake, deposit, 2000).ref)
+        hear(fake)
+
+    assert not Refund.objects.filter(payment__method="cash").exists()
+    assert (balances()["cash"], broken()) == (8000, [])
+
+
+def given_back(fake, payment, amount):
+    refund = give_back(payment, amount)
+    hear(fake)
+    refund.refresh_from_db()
+    return refund
+
+
 def test_a_refund_that_comes_back_later_is_reversed(fake, payment):
     refund = give_back(payment, 4000)
     hear(fake)
