@@ -22,7 +22,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import HRFlowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from payments.domain import finance
-from payments.models import Invoice, LineKind
+from payments.models import Invoice
 from petplace.money import format_money
 
 FONT, BOLD = "DejaVuSans", "DejaVuSans-Bold"
@@ -163,7 +163,7 @@ def sum_rows(invoice: Invoice) -> list[tuple[str, int, bool]]:
     rows = []
     if invoice.tax_amount and not invoice.is_credit_note:
         rows.append(("Without tax", invoice.total - invoice.tax_amount, False))
-        if not invoice.lines.filter(kind=LineKind.TAX).exists():
+        if not invoice.has_tax_line:
             rows.append((f"Tax {invoice.tax_percent} % included", invoice.tax_amount, False))
     rows.append(("Credited" if invoice.is_credit_note else "Total", invoice.total, True))
     if invoice.is_credit_note:

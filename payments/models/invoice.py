@@ -229,6 +229,11 @@ class Invoice(PublicModel):
         return f"{self.tax_rate_bp / 100:g}"
 
     @property
+    def has_tax_line(self) -> bool:
+        """Whether the tax stands among the lines, as one that comes on top of the prices does."""
+        return any(line.kind == LineKind.TAX for line in self.lines.all())
+
+    @property
     def label(self) -> str:
         """The number, or while it has none a short name for people: the first letters of the public id."""
         return self.number or f"INV-{self.uid.hex[:8].upper()}"

@@ -14,7 +14,7 @@ from messaging.models import Delivery, Notification
 from payments import documents
 from payments.domain import invoices
 from payments.domain.invoices import InvoiceTerms, Line
-from payments.models import Invoice, LineKind
+from payments.models import Invoice, InvoiceState, LineKind
 from providers.models import Provider
 from tests.factories import UserFactory, make_branch, make_provider
 from tests.payments.steps import DEC, NOV, earn, make_business, make_sale, pay
@@ -142,6 +142,19 @@ def test_tax_on_top_is_a_line_and_not_said_twice() -> None:
     assert "included" not in text
     assert "Without tax €100.00" in text
     assert "Total €119.00" in text
+
+
+def test_a_part_of_a_tax_on_top_is_what_is_said() -> None:
+    lines = [Line(LineKind.BASE, "Walk", 1, 10_000), Line(LineKind.TAX, "Tax 19 %", 1, 1900)]
+    terms = InvoiceTerms(tax_rate_bp=1900, is_tax_inclusive=False, tax_amount=1900)
+    sale = make_sale(lines=lines, prepay_amount=0, terms=terms, state=InvoiceState.OPEN)
+    invoices.keep_only(sale, keep=5950, reason="Cancelled late", now=DEC)
+
+    text = text_of(Invoice.objects.get(pk=sale.pk))
+
+    assert "Without tax €50.00" in text
+    assert "Tax, 19 % 1 \u2212€9.50 \u2212€9.50" in text
+    assert "Total €59.50" in text
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """The domain of invoices: the total is the sum of the lines, whatever happens to them."""
 
 import datetime as dt
+from itertools import accumulate
 
 import pytest
 from django.db import IntegrityError, transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from payments.domain import invoices
-from payments.domain.invoices import Line
+from payments.domain.invoices import InvoiceTerms, Line
 from payments.models import Invoice, InvoiceLine, InvoiceState, LineKind
 from petplace.errors import InvalidTransition
 from tests.factories import UserFactory, make_provider
@@ -54,6 +57,53 @@ def test_keeping_a_part_adds_a_line_that_says_why_and_earns_it():
     assert (invoice.earned_at, invoice.payout_due_at) == (LATER, LATER + dt.timedelta(days=2))
     assert lines_of(invoice)[2] == (2, "refund", "Cancelled late: 50 % back", 1, -6750, -6750)
     assert sum(line.amount for line in invoice.lines.all()) == invoice.total
+
+
+def test_keeping_a_part_keeps_that_part_of_a_tax_on_top():
+    lines = (Line(LineKind.BASE, "Care", 1, 10_000), Line(LineKind.TAX, "Tax, 19 %", 1, 1900))
+    terms = InvoiceTerms(tax_rate_bp=1900, tax_amount=1900)
+
+    invoice = kept(written(lines=lines, terms=terms), 5950).invoice
+
+    assert (invoice.total, invoice.tax_amount) == (5950, 950)
+    assert [line[1:3] + line[5:] for line in lines_of(invoice)[2:]] == [
+        ("refund", "Cancelled late: 50 % back", -5000),
+        ("tax", "Tax, 19 %", -950),
+    ]
+
+
+def credited(total, fee, tax, amounts):
+    """Return the fee and the tax of the credit notes over ``amounts``."""
+    invoice = written(lines=[Line(LineKind.BASE, "Care", 1, total)], terms=InvoiceTerms(owner_fee=fee, tax_amount=tax))
+    invoices.issue(invoice, now=NOW)
+    for left in accumulate(amounts, int.__sub__, initial=total):
+        kept(invoice, left)
+    return list(invoice.credit_notes.order_by("pk").values_list("total", "owner_fee", "tax_amount"))
+
+
+@pytest.mark.parametrize("amounts", [[5000, 5000], [3333, 3333, 3334], [1, 9999], [10_000]])
+def test_credit_notes_add_up_to_the_tax_of_what_they_credit(amounts):
+    notes = credited(10_000, 0, 1597, amounts)
+
+    assert [note[0] for note in notes] == amounts
+    assert sum(note[2] for note in notes) == 1597
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_credit_notes_add_up_whatever_they_are_over(data):
+    total = data.draw(st.integers(1, 500))
+    fee = data.draw(st.integers(0, total))
+    tax = data.draw(st.integers(0, total - fee))
+    amounts, left = [], total
+    while left:
+        amounts.append(data.draw(st.integers(max(1, left // 4), left)))
+        left -= amounts[-1]
+
+    notes = credited(total, fee, tax, amounts)
+
+    assert [sum(column) for column in zip(*notes, strict=True)] == [total, fee, tax]
+    assert all(fee + tax <= whole for whole, fee, tax in notes)
 
 
 def test_keeping_less_of_what_has_a_number_writes_a_credit_note():

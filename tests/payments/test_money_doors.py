@@ -15,8 +15,9 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from payments.domain import calls, expenses, invoices, payouts
+from payments.domain.invoices import InvoiceTerms, Line
 from payments.gateways import breaker, sandbox
-from payments.models import Expense, Invoice, Payment, Payout, PayoutAccount
+from payments.models import Expense, Invoice, LineKind, Payment, Payout, PayoutAccount
 from payments.states import PayoutState
 from providers.models import Provider
 from tests.factories import UserFactory, make_support
@@ -367,6 +368,19 @@ def test_invoice_pages_show_number_tax_payments_and_family(provider: Provider) -
         f"Credits</dt><dd>{sale.number}"
         in web(sale.payer).get(reverse("payments:detail", args=[note.uid])).content.decode()
     )
+
+
+def test_page_of_a_credit_note_says_the_tax_that_it_takes_back(provider: Provider) -> None:
+    lines = [Line(LineKind.BASE, "Walk", 1, 10_000), Line(LineKind.TAX, "Tax, 19 %", 1, 1900)]
+    terms = InvoiceTerms(tax_rate_bp=1900, is_tax_inclusive=False, tax_amount=1900)
+    sale = make_sale(provider, lines=lines, prepay_amount=11_900, terms=terms)
+    pay(sale)
+    invoices.keep_only(sale, keep=5950, reason="Cancelled late", now=DEC)
+
+    text = web(sale.payer).get(reverse("payments:detail", args=[sale.children.get().uid])).content.decode()
+
+    assert "Tax 19 % included" in text
+    assert "€9.50" in text
 
 
 def test_invoice_page_offers_to_pay_what_is_asked_for(provider: Provider) -> None:
