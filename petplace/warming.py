@@ -23,6 +23,6 @@ def warm_up() -> None:
     Where processes are forked, call it before: they share the pages, and no child is born while a thread holds the
     index's lock.
     """
-    _ = get_resolver().namespace_dict  # whoever asked first would wait: for a page, or for a link in a mail
+    _ = get_resolver().namespace_dict  # whoever asked for the first page would wait
     places.warm_up()
     freeze()

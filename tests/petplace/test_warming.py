@@ -15,7 +15,7 @@ print(*sorted(set(sys.modules) - known))
 
 
 def test_nobody_waits_while_pages_are_imported() -> None:
-    """Two seconds, often under locks: the first notification of a process asks for the address of its page."""
+    """It takes two seconds, and workers that import for themselves share no memory for it."""
     done = subprocess.run([sys.executable, "-c", FIRST_PAGE], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == []
