@@ -5,7 +5,6 @@ from django.db import connection
 
 from payments.domain import invoices
 from payments.models import Invoice
-from petplace import invariants
 from tests.payments.money import DAY, NOW, broken, hear, paid, sale
 
 pytestmark = pytest.mark.django_db
@@ -14,10 +13,6 @@ COUNTED = "an invoice's paid amount is what its payments say"
 FUNDS = "of an earned invoice nothing but an overpayment is left in the customers' funds, of another all that was paid"
 STATE = "a paid invoice has nothing outstanding, an open one has"
 RETURNED = "no payment gives back more than it took"
-
-
-def breaches():
-    return {one.invariant.name for one in invariants.check() if not one.is_ok and "payments_" in one.invariant.sql}
 
 
 def execute(sql):
@@ -45,23 +40,25 @@ def test_books_of_the_domain_are_whole(sold):
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ("UPDATE payments_invoice SET paid_amount = paid_amount + 1 WHERE id = {id}", {COUNTED}),
-        ("UPDATE payments_payment SET refunded_amount = 1 WHERE invoice_id = {id}", {RETURNED}),
+        ("UPDATE payments_invoice SET paid_amount = paid_amount + 1 WHERE id = {id}", COUNTED),
+        ("UPDATE payments_payment SET refunded_amount = 1 WHERE invoice_id = {id}", RETURNED),
     ],
 )
 def test_a_figure_that_was_changed_is_found(sold, change, found, number):
     execute(change.format(id=sold[number].pk))
 
-    assert found <= breaches()
+    assert found in "\n".join(broken())
 
 
 def test_money_that_the_ledger_does_not_know_is_found(sold):
     execute(f"UPDATE payments_payment SET captured_amount = captured_amount - 1 WHERE invoice_id = {sold[1].pk}")
 
-    assert {COUNTED, FUNDS} <= breaches()
+    found = "\n".join(broken())
+    assert COUNTED in found
+    assert FUNDS in found
 
 
 def test_a_state_that_its_figures_do_not_bear_is_found(sold):
     execute(f"UPDATE payments_invoice SET state = 'open' WHERE id = {sold[1].pk}")
 
-    assert STATE in breaches()
+    assert STATE in "\n".join(broken())

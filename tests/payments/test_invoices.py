@@ -73,7 +73,7 @@ def test_keeping_a_part_keeps_that_part_of_a_tax_on_top():
 
 
 def credited(total, fee, tax, amounts):
-    """Return the fee and the tax of the credit notes over ``amounts``."""
+    """Return total, fee and tax of each credit note over ``amounts``."""
     invoice = written(lines=[Line(LineKind.BASE, "Care", 1, total)], terms=InvoiceTerms(owner_fee=fee, tax_amount=tax))
     invoices.issue(invoice, now=NOW)
     for left in accumulate(amounts, int.__sub__, initial=total):

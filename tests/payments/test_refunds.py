@@ -166,9 +166,7 @@ def given_back(fake, payment, amount):
 
 
 def test_a_refund_that_comes_back_later_is_reversed(fake, payment):
-    refund = give_back(payment, 4000)
-    hear(fake)
-    refund.refresh_from_db()
+    refund = given_back(fake, payment, 4000)
 
     fake.fail_refund(refund.ref)
     hear(fake)
